@@ -1,0 +1,122 @@
+"""The only place that knows Tuya codes: code -> quantity, unit, scale, increment or total.
+
+Belongs here: the meaning of data points. Does not belong here: rows or devices.
+Scale and unit are the typical ones, used (with a finding) only where a device's own
+specification is not known; `reference` values: Tuya's standard function list and
+device definitions seen in public projects.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["increment", "total", "level", "state"]
+
+
+@dataclass(frozen=True)
+class DataPoint:
+    """What a code means: its quantity, typical unit and scale, and how values add up."""
+
+    quantity: str
+    unit: str
+    scale: int
+    kind: Kind
+
+
+def _level(quantity: str, unit: str, scale: int) -> DataPoint:
+    return DataPoint(quantity, unit, scale, "level")
+
+
+STATE = DataPoint("state", "", 0, "state")
+_SWITCHES = ("switch", *(f"switch_{n}" for n in range(1, 8)), "switch_led")
+
+KNOWN: dict[str, DataPoint] = {
+    "add_ele": DataPoint("energy", "kWh", 3, "increment"),
+    "forward_energy_total": DataPoint("energy", "kWh", 2, "total"),
+    "total_forward_energy": DataPoint("energy", "kWh", 2, "total"),
+    "reverse_energy_total": DataPoint("energy_returned", "kWh", 2, "total"),
+    "cur_power": _level("power", "W", 1),
+    "total_power": _level("power", "W", 1),
+    "cur_voltage": _level("voltage", "V", 1),
+    "cur_current": _level("current", "mA", 0),
+    "va_temperature": _level("temperature", "°C", 1),
+    "temp_current": _level("temperature", "°C", 0),
+    "va_humidity": _level("humidity", "%", 0),
+    "humidity_value": _level("humidity", "%", 0),
+    "battery_percentage": _level("battery", "%", 0),
+    "bright_value_v2": _level("brightness", "", 0),
+    "temp_value_v2": _level("colour_temperature", "", 0),
+    "countdown_1": _level("countdown", "s", 0),
+    **dict.fromkeys(_SWITCHES, STATE),
+    **dict.fromkeys(
+        (
+            *("relay_status", "light_mode", "child_lock", "cycle_time", "random_time"),
+            *("fault", "work_mode", "colour_data_v2", "battery_state", "test_bit"),
+            *("voltage_coe", "electric_coe", "power_coe", "electricity_coe"),
+            *("phase_a", "phase_b", "phase_c"),
+        ),
+        STATE,
+    ),
+}
+
+# Spellings of units in device specifications -> the one used here.
+UNITS = {
+    "kwh": "kWh",
+    "kw·h": "kWh",
+    "kw.h": "kWh",
+    "wh": "Wh",
+    "w": "W",
+    "kw": "kW",
+    "v": "V",
+    "a": "A",
+    "ma": "mA",
+    "℃": "°C",
+    "℉": "°F",
+    "hz": "Hz",
+    "s": "s",
+}
+
+# Unit -> what one of it is in the unit that analysis uses (W, V, A, Wh).
+FACTORS = {"W": 1.0, "kW": 1e3, "V": 1.0, "A": 1.0, "mA": 1e-3, "Wh": 1.0, "kWh": 1e3}
+
+
+@dataclass(frozen=True)
+class CodeSpec:
+    """Scale and unit of one code in a device's own specification; type as Tuya names it."""
+
+    code: str
+    type: str
+    scale: int
+    unit: str
+
+
+def unit(spelling: str) -> str:
+    """The unit in its standard spelling; an unknown one as it came."""
+    return UNITS.get(spelling.strip().lower(), spelling.strip())
+
+
+def code_specs(specification: dict[str, Any]) -> list[CodeSpec]:
+    """Read scale and unit of each code from a Tuya specification.
+
+    `values` is JSON text in the cloud's answers and an object in some exports; a code whose
+    values cannot be read keeps its type, scale 0 and no unit.
+    """
+    items = [*specification.get("functions", []), *specification.get("status", [])]
+    specs = {item["code"]: _code_spec(item) for item in items if item.get("code")}
+    return list(specs.values())
+
+
+def _code_spec(item: dict[str, Any]) -> CodeSpec:
+    values = item.get("values")
+    try:
+        values = json.loads(values) if isinstance(values, str) else values
+    except ValueError:
+        values = None
+    values = values if isinstance(values, dict) else {}
+    scale = values.get("scale", 0)
+    return CodeSpec(
+        code=str(item["code"]),
+        type=str(item.get("type", "")),
+        scale=int(scale) if str(scale).lstrip("-").isdigit() else 0,
+        unit=unit(str(values.get("unit", ""))),
+    )

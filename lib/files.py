@@ -1,0 +1,91 @@
+"""Writing that a crash cannot half-do. Belongs here: atomic writes and locks on files.
+
+Does not belong here: what is written, or where.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename or link in the folder survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def replacing(target: Path, check: Callable[[Path], None] | None = None) -> Iterator[Path]:
+    """Yield a temporary file beside the target; check it, then put it in the target's place.
+
+    The target is the old file or the new one at every instant, never a part of either.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        if check:
+            check(temporary)
+        with temporary.open("rb") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, target)
+        _sync_folder(target.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(target: Path, text: str) -> Path:
+    """Write a text file atomically."""
+    with replacing(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return target
+
+
+def write_new(folder: Path, name: Callable[[int], str], content: bytes) -> Path:
+    """Write bytes under the first free name, never over another file.
+
+    `name(n)` is the n-th candidate, from 1. A hard link makes the last step exclusive, so
+    that two writers cannot take the same name.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{os.getpid()}.tmp"
+    with temporary.open("wb") as handle:
+        handle.write(content)
+        handle.flush()
+        os.fsync(handle.fileno())
+    try:
+        return _link_first_free(temporary, folder, name)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _link_first_free(temporary: Path, folder: Path, name: Callable[[int], str]) -> Path:
+    attempt = 0
+    while True:
+        attempt += 1
+        target = folder / name(attempt)
+        try:
+            os.link(temporary, target)
+        except FileExistsError:
+            continue
+        _sync_folder(folder)
+        return target
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append one line and make it last; a line torn by an earlier crash is closed first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab+") as handle:
+        size = handle.seek(0, os.SEEK_END)
+        torn = size > 0 and _last_byte(handle.fileno(), size) != b"\n"
+        handle.write((b"\n" if torn else b"") + line.encode() + b"\n")
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def _last_byte(handle: int, size: int) -> bytes:
+    return os.pread(handle, 1, size - 1)
