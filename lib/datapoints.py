@@ -89,6 +89,11 @@ class CodeSpec:
     scale: int
     unit: str
 
+    @property
+    def is_number(self) -> bool:
+        """Whether values of the code are numbers to be scaled."""
+        return self.type.lower() in ("integer", "value", "float")
+
 
 def unit(spelling: str) -> str:
     """The unit in its standard spelling; an unknown one as it came."""

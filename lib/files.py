@@ -3,15 +3,18 @@
 Does not belong here: what is written, or where.
 """
 
+import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lib.errors import PipelineError
 
-def _sync_folder(folder: Path) -> None:
-    """Make a rename or link in the folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
+
+def _sync(path: Path) -> None:
+    """Make a file's content, or a rename in a folder, survive a power cut."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
@@ -19,10 +22,13 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def replacing(target: Path, check: Callable[[Path], None] | None = None) -> Iterator[Path]:
+def replacing(
+    target: Path, check: Callable[[Path], None] | None = None, *, durable: bool = True
+) -> Iterator[Path]:
     """Yield a temporary file beside the target; check it, then put it in the target's place.
 
-    The target is the old file or the new one at every instant, never a part of either.
+    The target is the old file or the new one at every instant, never a part of either;
+    `durable` makes that true of a power cut too.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
@@ -30,17 +36,18 @@ def replacing(target: Path, check: Callable[[Path], None] | None = None) -> Iter
         yield temporary
         if check:
             check(temporary)
-        with temporary.open("rb") as handle:
-            os.fsync(handle.fileno())
+        if durable:
+            _sync(temporary)
         os.replace(temporary, target)
-        _sync_folder(target.parent)
+        if durable:
+            _sync(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def write_text(target: Path, text: str) -> Path:
+def write_text(target: Path, text: str, *, durable: bool = True) -> Path:
     """Write a text file atomically."""
-    with replacing(target) as temporary:
+    with replacing(target, durable=durable) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return target
 
@@ -72,7 +79,7 @@ def _link_first_free(temporary: Path, folder: Path, name: Callable[[int], str]) 
             os.link(temporary, target)
         except FileExistsError:
             continue
-        _sync_folder(folder)
+        _sync(folder)
         return target
 
 
@@ -89,3 +96,18 @@ def append_line(path: Path, line: str) -> None:
 
 def _last_byte(handle: int, size: int) -> bytes:
     return os.pread(handle, 1, size - 1)
+
+
+@contextmanager
+def locked(path: Path, *, busy: PipelineError) -> Iterator[None]:
+    """Hold a lock for the block; raise `busy` where another process holds it.
+
+    The kernel lets go of it when a process dies, so a dead run is no obstacle.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise busy from None
+        yield

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lib import files
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -27,6 +29,14 @@ class Finding:
 def dump(findings: Iterable[Finding]) -> str:
     """Write findings as JSON text."""
     return json.dumps([asdict(f) for f in findings], ensure_ascii=False, indent=1, default=str)
+
+
+def keep(run_dir: str | Path, notebook: str, findings: Iterable[Finding]) -> None:
+    """Print a notebook's findings and leave them in the run's folder, if it has one."""
+    kept = list(findings)
+    print("\n".join(map(str, kept)) or "Nenhum achado.")
+    if run_dir:
+        files.write_text(Path(run_dir) / "findings" / f"{notebook}.json", dump(kept) + "\n")
 
 
 def load(path: Path) -> list[Finding]:

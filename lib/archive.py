@@ -1,0 +1,177 @@
+"""Rows that did not come through `tcc ingest`: older archives and files found lying about.
+
+Belongs here: reading the shapes such files have, keeping their rows in the raw store.
+Does not belong here: reading the cloud. Nobody can say that an archive is whole (collectors
+of the time took half a log for a whole one), so no window of it counts as held.
+"""
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from lib import raw
+from lib.errors import BadRawFile, ConfigError
+from lib.journal import Entry, Journal, Window
+from lib.paths import Paths
+from lib.raw import Row
+from lib.times import from_ms, from_stamp, parse_instant
+
+SLACK_S = 2.0  # file systems keep coarse times
+_NAMED = re.compile(r"_(\d{8}T\d{6}Z)_(\d{8}T\d{6}Z)_logs(_partial)?(-\d+)?\.json(\.gz)?$")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of one imported file: rows kept, or 0 where it was known already."""
+
+    file: Path
+    device_id: str
+    rows: int
+    known: bool
+
+
+def import_file(
+    paths: Paths, file: Path, *, device_id: str | None, now: datetime, ingested_by: str
+) -> list[Imported]:
+    """Keep the rows of an older archive, as they came; the same file again adds nothing.
+
+    Understood: answers of the cloud as they came, a list of such answers, a plain list of
+    rows, and files of the older layout. Raises BadRawFile, and ConfigError where neither
+    the rows nor `device_id` say which device they are of.
+    """
+    rows = _rows(raw.read_json(file), file)
+    origin = hashlib.sha256(file.read_bytes()).hexdigest()
+    known = {entry.origin_sha256 for entry in Journal(paths.journal).all()}
+    done = []
+    for device, own in _by_device(rows, device_id, file).items():
+        mark = f"{origin}:{device}"
+        if mark not in known:
+            window = _span(device, own, file)
+            raw.write_window(
+                paths,
+                window,
+                own,
+                asked_at=now,
+                ingested_by=ingested_by,
+                complete=False,
+                origin_sha256=mark,
+            )
+        done.append(Imported(file, device, 0 if mark in known else len(own), mark in known))
+    return done
+
+
+def _rows(content: Any, file: Path) -> list[Row]:
+    """The rows of any of the shapes that archives have."""
+    if isinstance(content, dict) and content.get("success") is False:
+        raise raw.bad_file(file, f"it is an answer of the cloud with error {content.get('code')}")
+    if isinstance(content, dict):
+        content = content.get("result", content)
+        content = content.get("logs") or content.get("list") if isinstance(content, dict) else None
+    if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
+        raise raw.bad_file(file, "it holds no list of log rows")
+    pages = [_rows(item, file) if item.keys() & {"result", "logs"} else [item] for item in content]
+    return [row for page in pages for row in page]
+
+
+def _by_device(rows: list[Row], device_id: str | None, file: Path) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        own = str(row.get("device_id") or device_id or "")
+        if not own:
+            raise ConfigError(
+                "the rows do not say which device they are of.",
+                where=str(file),
+                remedy="Name it: tcc import FILE --device ID.",
+            )
+        if device_id and own != device_id:
+            raise raw.bad_file(file, f"it holds rows of '{own}', not of '{device_id}'")
+        found[own].append(row)
+    return found
+
+
+def _span(device_id: str, rows: list[Row], file: Path) -> Window:
+    times = [ms for row in rows if (ms := raw.event_time_ms(row)) is not None]
+    if not times:
+        raise raw.bad_file(file, "no row of it has an event time")
+    return Window(device_id, from_ms(min(times)), from_ms(max(times)) + timedelta(seconds=1))
+
+
+def adopt_strays(
+    paths: Paths, *, entered: set[str], scanned_at: float | None
+) -> tuple[list[Entry], list[Path]]:
+    """Enter raw files that the journal does not know; set aside those that cannot be read.
+
+    They were left by a crash between file and journal, or copied in by hand. Only folders
+    that changed since the last look are read; `entered` are the files entered since then.
+    Returns the new entries and the files set aside.
+    """
+    candidates = {str(f.relative_to(paths.raw)): f for f in _changed(paths.raw, scanned_at)}
+    unknown = candidates.keys() - entered
+    unknown -= {entry.file for entry in Journal(paths.journal).all()} if unknown else set()
+    adopted, bad = [], []
+    for name in sorted(unknown):
+        try:
+            adopted.append(_entry(paths, candidates[name]))
+        except BadRawFile as error:
+            bad.append(raw.set_aside(paths, candidates[name], error, None))
+    for entry in adopted:
+        Journal(paths.journal).append(entry)
+    return adopted, bad
+
+
+def _changed(root: Path, since: float | None) -> Iterator[Path]:
+    """Raw files in folders that changed; a moved folder keeps its times, its parent does not."""
+    limit = 0.0 if since is None else since - SLACK_S
+    for device in _folders(root):
+        moved = device.stat().st_ctime >= limit
+        for day in _folders(device):
+            if moved or day.stat().st_ctime >= limit:
+                yield from (f for f in day.iterdir() if f.name.endswith((".json", ".json.gz")))
+
+
+def _folders(root: Path) -> list[Path]:
+    if not root.exists():
+        return []
+    return sorted(f for f in root.iterdir() if f.is_dir() and f.name[0] not in "._")
+
+
+def _entry(paths: Paths, file: Path) -> Entry:
+    """What a file says of itself. Raises BadRawFile."""
+    device_id, rows = file.parent.parent.name, raw.read(file)
+    if others := {str(row.get("device_id", device_id)) for row in rows} - {device_id}:
+        raise raw.bad_file(file, f"it holds rows of {', '.join(sorted(others))}")
+    named = _NAMED.search(file.name)
+    ours = named and named[5] and all(_by_us(row) for row in rows)
+    if named and (ours or not rows):
+        window = Window(device_id, from_stamp(named[1]), from_stamp(named[2]))
+    else:
+        window = _span(device_id, rows, file)
+    return Entry(
+        file=str(file.relative_to(paths.raw)),
+        device_id=device_id,
+        start=window.start,
+        end=window.end,
+        asked_at=_asked_at(rows, file),
+        complete=bool(named and ours and not named[3]),
+        rows=len(rows),
+        sha256=hashlib.sha256(raw.content(file)).hexdigest(),
+        dates=raw.event_dates(rows),
+    )
+
+
+def _by_us(row: Row) -> bool:
+    return str(row.get("ingested_by", "")).startswith("tcc/")
+
+
+def _asked_at(rows: list[Row], file: Path) -> datetime:
+    """When the rows were asked for, as they say; an empty file's own time otherwise."""
+    key = "ingestion_timestamp_utc"
+    try:
+        return max(parse_instant(str(row[key])) for row in rows if key in row)
+    except (ValueError, ConfigError):
+        return datetime.fromtimestamp(file.stat().st_mtime, UTC).replace(microsecond=0)

@@ -1,0 +1,177 @@
+"""The command `tcc`: words on the terminal for what `pipeline.py` does.
+
+Belongs here: options, progress bars, what is printed, exit codes. Does not belong here: any
+decision about data.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from lib import archive, config, sources, status
+from lib.errors import PipelineError
+from lib.paths import Paths
+from lib.terminal import Bars, print_run, print_status
+
+app = typer.Typer(
+    name="tcc",
+    help="From the logs of Tuya devices to a printed page that knows which hours it stands on.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Folder of the store; the project's data/.")
+]
+Now = Annotated[
+    str, typer.Option("--now", help="The run's clock, ISO 8601, e.g. 2026-03-14T12:00Z.")
+]
+SourceName = Annotated[
+    str, typer.Option("--source", help="auto, cloud, demo or replay; auto: cloud with credentials.")
+]
+Series = Annotated[str, typer.Option("--series", help="A recorded series, for --source replay.")]
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say an error in one paragraph instead of a traceback, and exit with 1."""
+    try:
+        yield
+    except PipelineError as error:
+        err.print(f"[bold red]{type(error).__name__}[/] {escape(str(error))}")
+        raise typer.Exit(1) from error
+
+
+def _execute(data_dir: Path | None, *, rest: Mapping[str, object]) -> None:
+    """Run the steps with bars, say how it went and exit with 1 where a step failed."""
+    from lib import pipeline  # papermill and matplotlib take a second to import
+
+    with _told():
+        paths = Paths.at(data_dir)
+        order = pipeline.Order(**rest)  # type: ignore[arg-type]
+        with Bars(err) as bars:
+            this = pipeline.run(paths, config.load(), order, show=bars.show)
+        print_run(out, err, paths, this)
+    if not this.ok:
+        raise typer.Exit(1)
+
+
+@app.command()
+def run(
+    source: SourceName = "auto",
+    series: Series = "",
+    now: Now = "",
+    days: Annotated[
+        int | None, typer.Option(help="Demo house: days of runs that lead up to --now.")
+    ] = None,
+    page: Annotated[bool, typer.Option("--pdf/--no-pdf", help="Set the monograph too.")] = True,
+    data_dir: DataDir = None,
+) -> None:
+    """Collect, stage, analyse and set the page: what happens every hour."""
+    rest = {"source": _source(source), "series": series, "now": now, "days": days, "page": page}
+    _execute(data_dir, rest=rest)
+
+
+@app.command()
+def ingest(
+    source: SourceName = "auto", series: Series = "", now: Now = "", data_dir: DataDir = None
+) -> None:
+    """Ask the cloud for every window that is not held."""
+    from lib.pipeline import COLLECT
+
+    rest = {"source": _source(source), "series": series, "now": now}
+    _execute(data_dir, rest=rest | {"days": 0, "steps": COLLECT, "page": False})
+
+
+@app.command()
+def stage(
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Every date again.")] = False,
+    now: Now = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Turn raw rows into typed, unique rows, energy and gaps."""
+    from lib.pipeline import PREPARE
+
+    _execute(data_dir, rest={"now": now, "steps": PREPARE, "page": False, "rebuild": rebuild})
+
+
+@app.command()
+def analyse(now: Now = "", data_dir: DataDir = None) -> None:
+    """Draw the figures and compute the numbers of the page."""
+    from lib.pipeline import ANALYSE
+
+    _execute(data_dir, rest={"now": now, "steps": ANALYSE, "page": False, "promote": True})
+
+
+@app.command()
+def pdf(data_dir: DataDir = None) -> None:
+    """Set the monograph from the figures and numbers that are there."""
+    from lib import monograph
+
+    with _told():
+        built = monograph.build(Paths.at(data_dir))
+        done = "set" if built.rebuilt else "unchanged"
+        out.print(f"{built.pdf}: {built.pages} pages, {done} in {built.seconds:.1f} s")
+
+
+@app.command()
+def replay(
+    series: Annotated[str, typer.Argument(help="uci, plug, or the path of such a series.")],
+    now: Now = "",
+    page: Annotated[bool, typer.Option("--pdf/--no-pdf", help="Set the monograph too.")] = True,
+    data_dir: DataDir = None,
+) -> None:
+    """Serve a recorded series as Tuya devices and run on it, day by day to its end."""
+    _execute(data_dir, rest={"source": "replay", "series": series, "now": now, "page": page})
+
+
+@app.command("import")
+def import_(
+    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False)],
+    device: Annotated[str, typer.Option("--device", help="Id of the device the rows are of.")] = "",
+    now: Now = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Keep the rows of an older archive: answers of the cloud, lists of rows, older layouts."""
+    failed = False
+    paths = Paths.at(data_dir)
+    with _told():
+        instant = sources.instant("cloud", paths, now)
+        origin = sources.Origin("measured")
+        sources.claim(paths, origin, now=instant)
+    for file in files:
+        try:
+            kept = archive.import_file(
+                paths, file, device_id=device or None, now=instant, ingested_by=origin.ingested_by
+            )
+        except PipelineError as error:
+            err.print(f"[bold red]{type(error).__name__}[/] {escape(str(error))}")
+            failed = True
+            continue
+        for one in kept:
+            news = "known already, nothing added" if one.known else f"{one.rows} rows kept"
+            out.print(f"{file}: {one.device_id}, {news}")
+    out.print("Next: tcc stage")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command("status")
+def status_(now: Now = "", data_dir: DataDir = None) -> None:
+    """What is held, the newest event, gaps, and the hours until unread logs expire."""
+    with _told():
+        paths = Paths.at(data_dir)
+        print_status(out, paths, status.of(paths, config.load(), now=status.clock(paths, now)))
+
+
+def _source(name: str) -> str:
+    names = ("auto", "cloud", "demo", "replay")
+    if name not in names:
+        raise typer.BadParameter(f"'{name}' is none of {', '.join(names)}.")
+    return name

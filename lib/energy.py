@@ -1,0 +1,199 @@
+"""Energy of devices and of the house: pure functions over the marts' frames.
+
+Belongs here: which meter counts, sums, shares, the load curve, agreement of two meters.
+Does not belong here: reading (`study.py`), drawing (`plots.py`), rules of holding (SQL).
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from pandas import DataFrame, Series
+
+from lib.findings import Finding
+
+# A counter is preferred for energy, the integral of power for shape.
+METERS = ("increment", "total", "integral")
+METER_NAMES = {
+    "increment": "incrementos",
+    "total": "totalizador",
+    "integral": "integral da potência",
+    "difference": "diferença",
+}
+READING_ERROR = 0.05  # of the reading, as Tuya states it for pulse-metering plugs
+REST = "Demais cargas"
+DAY_KINDS = ("dia útil", "sábado", "domingo e feriado")
+ENOUGH = 0.9  # an hour or day counts as observed from this share of its time
+SMALLEST_WH = 100.0  # two meters are compared on days of at least this energy
+
+
+def chosen(daily: DataFrame) -> DataFrame:
+    """Add `energy_wh` and `meter`: one meter for each device over the whole window.
+
+    The first of increments, totals and the integral of power that counted anything. [Wh]
+    """
+    meters = {device: _meter(own) for device, own in daily.groupby("device_id")}
+    kinds = daily["device_id"].map(meters)
+    energy_wh = pd.Series(np.nan, index=daily.index, dtype=float)
+    for meter in METERS:
+        energy_wh = energy_wh.mask(kinds == meter, daily[f"energy_wh_{meter}"])
+    return daily.assign(meter=kinds, energy_wh=energy_wh)
+
+
+def _meter(daily: DataFrame) -> str | None:
+    return next((m for m in METERS if daily[f"energy_wh_{m}"].sum() > 0), None)
+
+
+def metered(daily: DataFrame) -> DataFrame:
+    """Only devices that measure energy."""
+    return daily[daily["meter"].notna()]
+
+
+def with_rest(daily: DataFrame, mains: Iterable[str]) -> DataFrame:
+    """Devices behind the mains meter, and what the meter saw beyond them. [energy_wh: Wh]
+
+    Without a mains meter the devices alone. A day's rest is not given where it would be
+    negative: then the two meters disagree by more than the unmeasured load.
+    """
+    is_mains = daily["device_id"].isin(list(mains))
+    if not is_mains.any():
+        return daily
+    of_house = (
+        daily[is_mains]
+        .groupby("local_date")[["energy_wh", "coverage"]]
+        .agg({"energy_wh": "sum", "coverage": "min"})
+    )
+    known_wh = daily[~is_mains].groupby("local_date")["energy_wh"].sum()
+    rest_wh = of_house["energy_wh"].sub(known_wh, fill_value=0)
+    rest = of_house.assign(energy_wh=rest_wh.where(rest_wh > 0)).reset_index()
+    rest = rest.assign(device_id="", device_name=REST, meter="difference")
+    return pd.concat([daily[~is_mains], rest], ignore_index=True)
+
+
+def house(daily: DataFrame, mains: Iterable[str]) -> DataFrame:
+    """The rows that make up the house: the mains meter, or else all devices together."""
+    is_mains = daily["device_id"].isin(list(mains))
+    return daily[is_mains] if is_mains.any() else daily
+
+
+def by_device(daily: DataFrame) -> DataFrame:
+    """Energy, share, coverage and meter of each device, largest first. [energy_kwh: kWh]"""
+    table = daily.groupby("device_name", as_index=False).agg(
+        energy_wh=("energy_wh", "sum"), coverage=("coverage", "mean"), meter=("meter", "first")
+    )
+    table = table.sort_values("energy_wh", ascending=False, ignore_index=True)
+    total_wh = table["energy_wh"].sum()
+    return table.assign(
+        energy_kwh=table["energy_wh"] / 1000,
+        share_pct=table["energy_wh"] / total_wh * 100 if total_wh > 0 else np.nan,
+        coverage_pct=table["coverage"] * 100,
+        meter_name=table["meter"].map(METER_NAMES),
+    )
+
+
+def expanded_uncertainty(energies: "Series[float]") -> float:
+    """Expanded uncertainty (k = 2) of a sum, readings fully correlated; unit of the input.
+
+    The stated error is a rectangular bound, u = a / sqrt(3) (JCGM 100:2008, 4.3.7); plugs of
+    one model share their bias, so their uncertainties add up.
+    """
+    return float(2 * READING_ERROR / math.sqrt(3) * energies.sum())
+
+
+def divergence(daily: DataFrame) -> "Series[float]":
+    """(integral - counter) / counter for each device and well observed day, as a fraction."""
+    counter = daily["energy_wh"].where(daily["meter"].isin(["increment", "total"]))
+    full = (daily["power_s"] >= ENOUGH * 86400) & (counter >= SMALLEST_WH)
+    integral = daily["energy_wh_integral"]
+    return ((integral - counter) / counter)[full].dropna()
+
+
+def hourly_power(hourly: DataFrame, mains: Iterable[str]) -> "Series[float]":
+    """Mean power of the house in each well observed hour, by its start in UTC. [W]
+
+    Hours in which any of the power meters was observed less than 90 % of the time are left
+    out: a sum with a part missing is no power of the house.
+    """
+    measuring = hourly.groupby("device_id")["power_s"].transform("sum") > 0
+    own = house(hourly[measuring], mains)
+    if own.empty:
+        return Series(dtype=float)
+    devices = own["device_id"].nunique()
+    full = own[own["power_s"] >= ENOUGH * 3600]
+    power_w = full["energy_wh_integral"] * 3600 / full["power_s"]
+    hours = power_w.groupby(full["hour_start"]).agg(["sum", "count"])
+    return hours.loc[hours["count"] == devices, "sum"].rename("power_w")
+
+
+def day_kind(day: date, is_holiday: Callable[[date], bool]) -> str:
+    """Working day, Saturday, or Sunday and holiday, in Portuguese."""
+    if day.weekday() == 6 or is_holiday(day):
+        return DAY_KINDS[2]
+    return DAY_KINDS[1] if day.weekday() == 5 else DAY_KINDS[0]
+
+
+def load_curve(
+    power_w: "Series[float]", time_zone: str, is_holiday: Callable[[date], bool]
+) -> DataFrame:
+    """Mean, P10 and P90 of hourly power by kind of day and local hour. [W]
+
+    Columns day_kind, hour (0 to 23), power_w_mean, power_w_p10, power_w_p90, days.
+    """
+    local = pd.DatetimeIndex(power_w.index).tz_convert(time_zone)
+    kinds = {day: day_kind(day, is_holiday) for day in set(local.date)}
+    frame = DataFrame(
+        {
+            "power_w": power_w.to_numpy(),
+            "day_kind": [kinds[day] for day in local.date],
+            "hour": local.hour,
+        }
+    )
+    return frame.groupby(["day_kind", "hour"], as_index=False).agg(
+        power_w_mean=("power_w", "mean"),
+        power_w_p10=("power_w", lambda own: own.quantile(0.1)),
+        power_w_p90=("power_w", lambda own: own.quantile(0.9)),
+        days=("power_w", "count"),
+    )
+
+
+def base_load(power_w: "Series[float]", time_zone: str) -> float:
+    """The power that is always on: P5 of hourly means from 2 to 5 h, local time. [W]"""
+    local = pd.DatetimeIndex(power_w.index).tz_convert(time_zone)
+    night = power_w[(local.hour >= 2) & (local.hour < 5)]
+    return float(night.quantile(0.05)) if len(night) else math.nan
+
+
+def findings(daily: DataFrame, gaps: DataFrame) -> list[Finding]:
+    """Devices little observed, meters that disagree, and long gaps."""
+    found = []
+    for name, own in daily.groupby("device_name"):
+        coverage = own["coverage"].mean()
+        if coverage < ENOUGH:
+            found.append(_little_observed(str(name), float(coverage)))
+        apart = divergence(own)
+        if len(apart) and abs(apart.median()) > READING_ERROR:
+            found.append(_apart(str(name), float(apart.median()), len(apart)))
+    if len(gaps):
+        hours = float(gaps["gap_s"].sum() / 3600)
+        text = f"Há {len(gaps)} lacuna(s) de observação, {hours:.1f} h ao todo."
+        found.append(Finding("tcc.coverage.gaps", text, {"gaps": len(gaps), "hours": hours}))
+    return found
+
+
+def _little_observed(name: str, coverage: float) -> Finding:
+    return Finding(
+        "tcc.coverage.little_observed",
+        f"{name}: só {coverage * 100:.1f} % do período foi observado.".replace(".", ",", 1),
+        {"device": name, "coverage": coverage},
+    )
+
+
+def _apart(name: str, median: float, days: int) -> Finding:
+    return Finding(
+        "tcc.energy.meters_apart",
+        f"{name}: a integral da potência difere do contador em {median * 100:.1f} % "
+        f"(mediana de {days} dias).",
+        {"device": name, "median": median, "days": days},
+    )

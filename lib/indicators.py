@@ -1,0 +1,98 @@
+"""The numbers that the monograph prints, by key, with unit, digits and uncertainty.
+
+Belongs here: which number stands under which key. Does not belong here: how it is computed
+(`energy.py`, `coverage.py`) or set (`values.py`).
+"""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pandas import DataFrame, Series
+
+from lib import energy
+from lib.study import Study
+from lib.times import brazilian
+
+
+@dataclass(frozen=True)
+class Indicator:
+    """A value with its unit, digits, expanded uncertainty and Portuguese label."""
+
+    value: float | int | str
+    label: str
+    unit: str = ""
+    digits: int = 0
+    uncertainty: float | None = None
+
+    def shown(self) -> dict[str, Any]:
+        """The arguments with which `values.put` prints it; "—" where there is no number."""
+        missing = isinstance(self.value, float) and not math.isfinite(self.value)
+        return asdict(self) | ({"value": "—", "unit": "", "uncertainty": None} if missing else {})
+
+
+def of_data(study: Study) -> dict[str, Indicator]:
+    """The window, its rows, devices and gaps."""
+    span_d = (study.end - study.start).total_seconds() / 86400
+    return {
+        "periodo.inicio": Indicator(brazilian(study.start, study.time_zone), "início do período"),
+        "periodo.fim": Indicator(brazilian(study.end, study.time_zone), "fim do período"),
+        "periodo.dias": Indicator(span_d, "duração do período", "d", 1),
+        "dados.linhas": Indicator(study.rows, "linhas tratadas"),
+        "dados.dispositivos": Indicator(study.hourly["device_id"].nunique(), "dispositivos"),
+        "energia.cobertura": Indicator(study.vintage().coverage * 100, "cobertura", "%", 1),
+        "lacunas.total": Indicator(len(study.gaps), "lacunas de observação"),
+        "lacunas.horas": Indicator(study.gaps["gap_s"].sum() / 3600, "horas em lacuna", "h", 1),
+    }
+
+
+def of_energy(study: Study, daily: DataFrame) -> dict[str, Indicator]:
+    """Energy of the house, its largest device and day; `daily` as `energy.metered` gives it."""
+    house = energy.house(daily, study.mains)
+    by_device = energy.by_device(energy.with_rest(daily, study.mains))
+    devices = by_device[by_device["device_name"] != energy.REST]
+    by_day = house.groupby("local_date")["energy_wh"].sum(min_count=1) / 1000
+    total_kwh = float(house["energy_wh"].sum() / 1000)
+    apart = energy.divergence(daily)
+    return {
+        "dados.dispositivos_energia": Indicator(daily["device_id"].nunique(), "com energia"),
+        "energia.total": Indicator(
+            total_kwh,
+            "energia da casa no período",
+            "kWh",
+            1,
+            energy.expanded_uncertainty(house["energy_wh"] / 1000),
+        ),
+        "energia.media_diaria": Indicator(_per_day(study, total_kwh), "média diária", "kWh/d", 2),
+        "energia.maior_dispositivo": Indicator(_first(devices, "device_name"), "maior consumo"),
+        "energia.maior_participacao": Indicator(
+            _first(devices, "share_pct"), "participação do maior", "%", 1
+        ),
+        "energia.dia_maior": Indicator(
+            f"{by_day.idxmax():%d/%m/%Y}" if by_day.notna().any() else "—", "dia de maior consumo"
+        ),
+        "energia.dia_maior_total": Indicator(float(by_day.max()), "consumo desse dia", "kWh", 2),
+        "energia.divergencia_mediana": Indicator(
+            float(apart.median() * 100), "divergência mediana entre medidores", "%", 1
+        ),
+    }
+
+
+def of_power(study: Study, power_w: "Series[float]") -> dict[str, Indicator]:
+    """Mean, peak and base of the house's hourly power."""
+    base_w = energy.base_load(power_w, study.time_zone) if len(power_w) else math.nan
+    return {
+        "potencia.media": Indicator(float(power_w.mean()), "potência média", "W"),
+        "potencia.pico_horario": Indicator(float(power_w.max()), "maior média horária", "W"),
+        "potencia.base": Indicator(base_w, "carga de base", "W"),
+    }
+
+
+def _per_day(study: Study, total_kwh: float) -> float:
+    """Mean over the whole window; unobserved time is in it, as coverage says."""
+    span_d = (study.end - study.start).total_seconds() / 86400
+    return total_kwh / span_d if span_d else math.nan
+
+
+def _first(frame: DataFrame, column: str) -> Any:
+    return frame[column].iloc[0] if len(frame) else "—"

@@ -1,0 +1,152 @@
+"""Running LaTeX and saying what stopped it.
+
+Belongs here: the command, its environment and deadline, the reading of its log. Does not
+belong here: which document, and what becomes of the PDF (`monograph.py`).
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib.errors import TypesettingFailed
+from lib.paths import TCC
+
+PACKAGES = TCC / "debian-packages.txt"
+STAYS = "The last good PDF stays."
+_ERROR = re.compile(r"^(?P<file>[^:\n]+):(?P<line>\d+): (?P<message>.+)$", re.MULTILINE)
+_BIBTEX = re.compile(r"^(?P<message>.+)---line (?P<line>\d+) of file (?P<file>.+)$", re.MULTILINE)
+_UNDEFINED = re.compile(r"^LaTeX Warning: ((?:Citation|Reference) .+? undefined)", re.MULTILINE)
+_TOO_WIDE = re.compile(r"^(Overfull \\hbox \((\d+\.\d+)pt too wide\).*)", re.MULTILINE)
+_PAGES = re.compile(r"Output written on .*?\((\d+) pages?", re.DOTALL)
+WIDEST_PT = 5.0
+# What a run that stopped half-way may leave torn; the log stays.
+_AUXILIARY = ("aux", "bbl", "lof", "lot", "out", "toc", "fls", "fdb_latexmk", "brf", "idx")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One document: where it lies, where its output goes, what it reads besides.
+
+    `inputs` are folders asked before the document's own; `epoch` is the date printed. [s]
+    """
+
+    folder: Path
+    name: str
+    output: Path
+    inputs: tuple[Path, ...]
+    epoch: int
+
+    @property
+    def log(self) -> Path:
+        """LaTeX's log."""
+        return self.output / f"{self.name}.log"
+
+    @property
+    def pdf(self) -> Path:
+        """The PDF, before anybody accepted it."""
+        return self.output / f"{self.name}.pdf"
+
+
+def run(job: Job, *, timeout_s: float) -> None:
+    """Run LaTeX and BibTeX as often as needed. Raises TypesettingFailed."""
+    if not (latexmk := shutil.which("latexmk")):
+        raise _failed("latexmk is not installed", where="LaTeX", remedy=install())
+    job.output.mkdir(parents=True, exist_ok=True)
+    job.log.unlink(missing_ok=True)
+    modes = ("-halt-on-error", "-file-line-error", "-interaction=nonstopmode")
+    command = [latexmk, "-norc", "-pdf", "-g", *modes, f"-outdir={job.output}", f"{job.name}.tex"]
+    process = subprocess.Popen(
+        command,
+        cwd=job.folder,
+        env=_environment(job),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        said = process.communicate(timeout=timeout_s)[0].decode("utf-8", "replace")
+    except subprocess.TimeoutExpired:
+        _stop(process)
+        _forget(job)
+        raise _failed(
+            f"LaTeX did not finish within {timeout_s:g} s",
+            where=str(job.log),
+            remedy="Read the end of the log; a macro that calls itself never ends.",
+        ) from None
+    if process.returncode != 0 or not job.pdf.exists():
+        _forget(job)
+        raise _explained(job, said)
+
+
+def _environment(job: Job) -> dict[str, str]:
+    """Folders to read from, a fixed date, and log lines that are not broken at 79 characters."""
+    folders = ":".join(map(str, (*job.inputs, ".")))
+    return os.environ | {
+        "TEXINPUTS": f"{folders}:",
+        "BIBINPUTS": f"{job.folder}:",
+        "BSTINPUTS": f"{job.folder}:",
+        "SOURCE_DATE_EPOCH": str(job.epoch),
+        "FORCE_SOURCE_DATE": "1",
+        "max_print_line": "2000",
+        "error_line": "254",
+        "half_error_line": "238",
+    }
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End latexmk and what it started, by their own process group."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def _forget(job: Job) -> None:
+    """Remove auxiliary files that may be torn, so that they cannot stop the next run."""
+    for suffix in _AUXILIARY:
+        (job.output / f"{job.name}.{suffix}").unlink(missing_ok=True)
+
+
+def _explained(job: Job, said: str) -> TypesettingFailed:
+    """The first error, by its file and line."""
+    bibliography = job.log.with_suffix(".blg")
+    found = _ERROR.search(_text(job.log)) or _BIBTEX.search(_text(bibliography))
+    if found is None:
+        last = next((line for line in reversed(said.splitlines()) if line.strip()), "no output")
+        return _failed(f"latexmk: {last.strip()}", where=str(job.log), remedy="Read the log.")
+    message = found["message"].strip().rstrip(".")
+    remedy = install() if re.search(r"File `.+' not found", message) else "Correct that line."
+    file = Path(found["file"])
+    place = file if file.is_absolute() else job.folder.name / file
+    where = f"{place}:{found['line']}"
+    return _failed(message, where=where, remedy=f"{remedy} Log: {job.log}")
+
+
+def _failed(what: str, *, where: str, remedy: str) -> TypesettingFailed:
+    return TypesettingFailed(f"{what}.", where=where, risk=STAYS, remedy=remedy)
+
+
+def install() -> str:
+    """The command that installs all that the document needs."""
+    packages = " ".join(PACKAGES.read_text("utf-8").split())
+    return f"Run: sudo apt-get install --no-install-recommends {packages}"
+
+
+def _text(file: Path) -> str:
+    return file.read_text("utf-8", "replace") if file.exists() else ""
+
+
+def pages(job: Job) -> int:
+    """How many pages the last run wrote."""
+    found = _PAGES.search(_text(job.log))
+    return int(found[1]) if found else 0
+
+
+def warnings(job: Job) -> tuple[str, ...]:
+    """Undefined references, and lines that are more than 5 pt too wide."""
+    text = _text(job.log)
+    wide = [line for line, width in _TOO_WIDE.findall(text) if float(width) > WIDEST_PT]
+    return tuple(dict.fromkeys([*_UNDEFINED.findall(text), *wide]))

@@ -1,0 +1,133 @@
+"""Notebooks run by papermill: the only importer of it.
+
+Belongs here: the signature check, running into the run's folder, HTML, redaction.
+Does not belong here: which notebooks run, and in what order (`pipeline.py`).
+"""
+
+import logging
+import sys
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# jsonschema imports a grammar of IRIs for 1.6 s where JupyterLab is installed, and notebooks
+# have no IRI to check: https://github.com/python-jsonschema/jsonschema/issues/1428
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
+import nbformat  # noqa: E402
+import papermill  # noqa: E402
+from papermill.exceptions import PapermillExecutionError  # noqa: E402
+from traitlets.config import Config  # noqa: E402
+
+from lib import files  # noqa: E402
+from lib.credentials import secret_values  # noqa: E402
+from lib.errors import NotebookFailed, NotebookSignature  # noqa: E402
+from lib.paths import NOTEBOOKS  # noqa: E402
+
+CELL_TIMEOUT_S = 900
+# The kernel is spoken to through sockets in the user's folder, not through open ports; that it
+# is interrupted at the end is no error worth a line.
+LOCAL = Config(
+    KernelManager={"transport": "ipc"},
+    NotebookClient={"extra_arguments": ["--IPKernelApp.log_level=50"]},
+)
+
+
+@dataclass(frozen=True)
+class Executed:
+    """The kept copy of an executed notebook, its HTML and how long it took."""
+
+    notebook: Path
+    html: Path
+    seconds: float
+
+
+def signature(notebook: Path) -> dict[str, Any]:
+    """The parameters of a notebook and their defaults, as text."""
+    return {name: p["default"] for name, p in papermill.inspect_notebook(str(notebook)).items()}
+
+
+def check(notebook: Path, parameters: dict[str, Any]) -> None:
+    """Compare parameters with the notebook's own; papermill would only warn.
+
+    Raises NotebookSignature before anything runs.
+    """
+    known = signature(notebook)
+    if unknown := sorted(parameters.keys() - known.keys()):
+        raise NotebookSignature(
+            f"there is no parameter {', '.join(unknown)}.",
+            where=notebook.name,
+            risk="The notebook would run on its defaults and look right. Nothing ran.",
+            remedy=f"It has: {', '.join(known) or 'none'}.",
+        )
+
+
+def run(notebook: Path, folder: Path, parameters: dict[str, Any]) -> Executed:
+    """Execute a notebook into a run's folder and keep the copy and its HTML, failed or not.
+
+    Raises NotebookSignature before, and NotebookFailed after, with the cell's own error.
+    """
+    check(notebook, parameters)
+    folder.mkdir(parents=True, exist_ok=True)
+    target, began = folder / notebook.name, time.monotonic()
+    failure: PapermillExecutionError | None = None
+    try:
+        _execute(notebook, target, parameters)
+    except PapermillExecutionError as error:
+        failure = error
+    finally:
+        html = _publish(target)
+    if failure:
+        raise _failed(notebook, target, failure) from failure
+    return Executed(target, html, time.monotonic() - began)
+
+
+def _execute(notebook: Path, target: Path, parameters: dict[str, Any]) -> None:
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of papermill's own imports, not of ours
+        papermill.execute_notebook(
+            str(notebook),
+            str(target),
+            parameters=parameters,
+            kernel_name="python3",
+            progress_bar=False,
+            cwd=str(NOTEBOOKS),
+            execution_timeout=CELL_TIMEOUT_S,
+            config=LOCAL,
+        )
+
+
+def _publish(target: Path) -> Path:
+    """Take secrets out of the executed copy and render it as HTML beside it."""
+    html = target.with_suffix(".html")
+    if target.exists():
+        files.write_text(target, redacted(target.read_text("utf-8")))
+        files.write_text(html, _html(target))
+    return html
+
+
+def redacted(text: str) -> str:
+    """A text without any secret that this process knows of."""
+    for value in sorted(secret_values(), key=len, reverse=True):
+        text = text.replace(value, "***")
+    return text
+
+
+def _html(notebook: Path) -> str:
+    from nbconvert import HTMLExporter  # takes half a second to import: only where needed
+
+    content = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
+    body, _ = HTMLExporter().from_notebook_node(content)  # type: ignore[no-untyped-call]
+    return str(body)
+
+
+def _failed(notebook: Path, target: Path, error: PapermillExecutionError) -> NotebookFailed:
+    return NotebookFailed(
+        f"cell {error.exec_count} raised {error.ename}: {redacted(str(error.evalue))}",
+        where=notebook.name,
+        risk="Figures and numbers of the run before stay as they are.",
+        remedy=f"The executed copy shows it: {target.with_suffix('.html')}",
+    )

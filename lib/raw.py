@@ -1,0 +1,169 @@
+"""The append-only raw files: what came, as it came.
+
+Belongs here: writing, reading and setting aside raw files. Does not belong here: what to
+ask for (`ingest.py`), older archives and strays (`archive.py`), what rows mean.
+"""
+
+import gzip
+import hashlib
+import json
+import zlib
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lib import files
+from lib.errors import BadRawFile
+from lib.journal import Entry, Journal, Window
+from lib.paths import Paths
+from lib.times import from_ms, iso, stamp
+
+Row = dict[str, Any]
+DAY_MS = 86_400_000
+SECONDS_BELOW = 100_000_000_000  # a smaller number counts seconds, not milliseconds
+
+
+def event_time_ms(row: Row) -> int | None:
+    """A row's event time; 10-digit seconds and ISO text are understood too. [ms since 1970]"""
+    value = row.get("event_time")
+    try:
+        number = int(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return _iso_ms(value)
+    return number * 1000 if abs(number) < SECONDS_BELOW else number
+
+
+def _iso_ms(value: Any) -> int | None:
+    try:
+        instant = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return round((instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def event_dates(rows: Iterable[Row]) -> tuple[str, ...]:
+    """The UTC dates of the rows' events, ascending."""
+    days = {ms // DAY_MS for row in rows if (ms := event_time_ms(row)) is not None}
+    return tuple(str(from_ms(day * DAY_MS).date()) for day in sorted(days))
+
+
+def encode(rows: Iterable[Row]) -> bytes:
+    """Rows as a JSON array, one a line, every field as it came."""
+    lines = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)
+    return b"[\n" + ",\n".join(lines).encode() + b"\n]\n"
+
+
+def content(path: Path) -> bytes:
+    """The unpacked bytes of a raw file. Raises BadRawFile."""
+    try:
+        packed = path.read_bytes()
+        return gzip.decompress(packed) if path.suffix == ".gz" else packed
+    except (OSError, EOFError, zlib.error) as error:
+        raise bad_file(path, f"it cannot be unpacked ({error})") from error
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file, packed or not. Raises BadRawFile."""
+    try:
+        return json.loads(content(path))
+    except ValueError as error:
+        raise bad_file(path, f"it is not JSON ({error})") from error
+
+
+def read(path: Path) -> list[Row]:
+    """The rows of a raw file. Raises BadRawFile with the reason."""
+    rows = read_json(path)
+    if isinstance(rows, dict) and rows.get("success") is False:
+        raise bad_file(path, f"it is an answer of the cloud with error {rows.get('code')}")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise bad_file(path, "it is not a list of log rows")
+    return rows
+
+
+def verify(path: Path, entry: Entry) -> None:
+    """Check a raw file against its line in the journal. Raises BadRawFile."""
+    read(path)
+    if hashlib.sha256(content(path)).hexdigest() != entry.sha256:
+        raise bad_file(path, "its content is not what the journal says")
+
+
+def bad_file(path: Path, why: str) -> BadRawFile:
+    """The error for a file that cannot be used as log rows."""
+    return BadRawFile(
+        f"{why}.",
+        where=str(path),
+        risk="Its rows are missing from every figure until it is mended.",
+        remedy="Mend it and run: tcc import FILE --device ID.",
+    )
+
+
+def write_window(
+    paths: Paths,
+    window: Window,
+    rows: list[Row],
+    *,
+    asked_at: datetime,
+    ingested_by: str,
+    complete: bool,
+    pages: int | None = None,
+    origin_sha256: str = "",
+) -> Entry:
+    """Keep an answered window for ever: first the file, then its line in the journal.
+
+    An empty window is a file too, and a window asked again is a new file. Only `complete`
+    windows count as held.
+    """
+    kept = [*_marked(rows, window.device_id, asked_at, ingested_by)]
+    content = encode(kept)
+    dates = event_dates(kept)
+    stem = f"{window.device_id}_{stamp(window.start)}_{stamp(window.end)}_logs"
+    day = f"{window.start:%Y-%m-%d}" if complete or not dates else dates[-1]
+    file = files.write_new(
+        paths.raw / window.device_id / day,
+        lambda n: f"{stem}{'' if complete else '_partial'}{'' if n == 1 else f'-{n}'}.json.gz",
+        gzip.compress(content, 6, mtime=0),
+    )
+    entry = Entry(
+        file=str(file.relative_to(paths.raw)),
+        device_id=window.device_id,
+        start=window.start,
+        end=window.end,
+        asked_at=asked_at,
+        complete=complete,
+        rows=len(kept),
+        sha256=hashlib.sha256(content).hexdigest(),
+        dates=dates,
+        pages=pages,
+        origin_sha256=origin_sha256,
+    )
+    Journal(paths.journal).append(entry)
+    return entry
+
+
+def _marked(rows: Iterable[Row], device_id: str, at: datetime, by: str) -> Iterator[Row]:
+    """Add who asked and when; what an older archive says of itself stays as it is."""
+    added = {"device_id": device_id, "ingestion_timestamp_utc": iso(at), "ingested_by": by}
+    for row in rows:
+        yield row | {key: value for key, value in added.items() if key not in row}
+
+
+def set_aside(paths: Paths, file: Path, error: BadRawFile, entry: Entry | None) -> Path:
+    """Move a bad file to the quarantine, with the reason beside it, and take its window back."""
+    relative = file.relative_to(paths.raw)
+    target = paths.quarantine / relative
+    target.parent.mkdir(parents=True, exist_ok=True)
+    reason = {"file": str(relative), "what": error.what, "remedy": error.remedy}
+    files.write_text(
+        target.with_name(target.name + ".reason.json"),
+        json.dumps(reason, ensure_ascii=False, indent=1) + "\n",
+    )
+    file.replace(target)
+    if entry:
+        Journal(paths.journal).append(_taken_back(entry))
+    return target
+
+
+def _taken_back(entry: Entry) -> Entry:
+    """The same window, no longer held: it is asked for again while the cloud still has it."""
+    return Entry(**{**entry.__dict__, "complete": False, "rows": 0})

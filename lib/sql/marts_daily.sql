@@ -1,0 +1,18 @@
+-- Energy of one local date, from the hours of the UTC dates around it.
+-- Grain: one device. NULL energy: nothing was observed. Parameters $hours, $local_date, $time_zone.
+-- [Wh, s]; coverage is observed time over the whole day, 0..1.
+CREATE OR REPLACE TEMP TABLE energy_daily AS
+SELECT
+    $local_date::DATE AS local_date,
+    device_id,
+    max(device_name) AS device_name,
+    sum(energy_wh_increment) AS energy_wh_increment,
+    sum(energy_wh_total) AS energy_wh_total,
+    sum(energy_wh_integral) AS energy_wh_integral,
+    sum(alive_s) AS alive_s,
+    sum(power_s) AS power_s,
+    sum(alive_s) / 86400 AS coverage
+FROM read_parquet($hours, hive_partitioning = false)
+WHERE timezone($time_zone, hour_start)::DATE = $local_date::DATE
+GROUP BY device_id
+ORDER BY device_id;

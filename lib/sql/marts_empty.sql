@@ -1,0 +1,12 @@
+-- The shapes of what a date starts from, for the first date and for dates without rows.
+CREATE OR REPLACE TEMP TABLE rows (
+    device_id VARCHAR, device_name VARCHAR, event_time TIMESTAMPTZ, event_id INTEGER,
+    code VARCHAR, quantity VARCHAR, kind VARCHAR, amount DOUBLE
+);
+
+CREATE OR REPLACE TEMP TABLE before (
+    device_id VARCHAR, device_name VARCHAR, last_seen TIMESTAMPTZ, offline BOOLEAN,
+    power_w DOUBLE, voltage_v DOUBLE, total_wh DOUBLE, has_increment BOOLEAN
+);
+
+CREATE OR REPLACE TEMP TABLE before_states (device_id VARCHAR, code VARCHAR, amount DOUBLE);

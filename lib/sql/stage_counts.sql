@@ -1,0 +1,6 @@
+-- How the raw rows of one date became staged ones; came = staged + duplicate + conflicting.
+SELECT
+    (SELECT count(*) FROM came) AS came,
+    (SELECT count(*) FROM staged) AS staged,
+    (SELECT coalesce(sum(copies - 1), 0) FROM distinct_values) AS duplicate,
+    (SELECT count(*) FROM distinct_values) - (SELECT count(*) FROM staged) AS conflicting;

@@ -1,0 +1,90 @@
+-- All raw rows of one UTC date, typed and unique.
+-- Grain: one row for each (device_id, event_time, event_id, code). Times are UTC.
+-- Needs the tables specifications, assumed and names; parameters $files, $day, $root_length.
+-- The same value again is a duplicate. Another value under the same key is a conflict: the
+-- newest ingestion wins. Values are never compared across keys: equal increments are all real.
+CREATE OR REPLACE TEMP TABLE came AS
+WITH read AS (
+    SELECT
+        coalesce(device_id, regexp_extract(filename, '([^/]+)/[^/]+/[^/]+$', 1)) AS device_id,
+        code,
+        coalesce(value, event_value) AS value,
+        coalesce(event_id, CASE WHEN code IS NOT NULL THEN 7 END) AS event_id,
+        event_from,
+        coalesce(
+            CASE
+                WHEN abs(try_cast(event_time AS BIGINT)) < 100000000000
+                THEN make_timestamptz(try_cast(event_time AS BIGINT) * 1000000)
+                ELSE make_timestamptz(try_cast(event_time AS BIGINT) * 1000)
+            END,
+            try_cast(event_time AS TIMESTAMPTZ)
+        ) AS event_time,
+        try_cast(ingestion_timestamp_utc AS TIMESTAMPTZ) AS ingestion_timestamp_utc,
+        ingested_by,
+        substr(filename, $root_length + 2) AS filename
+    FROM read_json(
+        $files, format = 'array', filename = true, maximum_object_size = 268435456,
+        columns = {
+            device_id: 'VARCHAR', code: 'VARCHAR', value: 'VARCHAR', event_value: 'VARCHAR',
+            event_id: 'INTEGER', event_from: 'VARCHAR', event_time: 'VARCHAR',
+            ingestion_timestamp_utc: 'VARCHAR', ingested_by: 'VARCHAR'
+        }
+    )
+)
+SELECT * FROM read
+WHERE event_time >= $day::TIMESTAMPTZ AND event_time < $day::TIMESTAMPTZ + INTERVAL 1 DAY;
+
+-- One row a value: the first ingestion of it is kept, so that asking again changes nothing.
+CREATE OR REPLACE TEMP TABLE distinct_values AS
+SELECT
+    device_id, code, event_time, event_id, value,
+    count(*) AS copies,
+    max((ingestion_timestamp_utc, filename)) AS newest,
+    min((ingestion_timestamp_utc, filename, ingested_by, event_from)) AS first
+FROM came
+GROUP BY ALL;
+
+CREATE OR REPLACE TEMP TABLE staged AS
+WITH winners AS (
+    SELECT
+        device_id, code, event_time, event_id,
+        arg_max({'value': value, 'first': first}, (newest, coalesce(value, ''))) AS kept
+    FROM distinct_values
+    GROUP BY ALL
+),
+specified AS (
+    SELECT
+        winners.*,
+        kept.value AS value,
+        coalesce(specifications.scale, assumed.scale) AS scale,
+        coalesce(specifications.unit, assumed.unit) AS unit,
+        coalesce(specifications.is_number, assumed.is_number, false) AS is_number
+    FROM winners
+    ASOF LEFT JOIN specifications
+        ON specifications.device_id = winners.device_id
+        AND specifications.code = winners.code
+        AND winners.event_time >= specifications.valid_from
+    LEFT JOIN assumed ON assumed.code = winners.code
+)
+SELECT
+    device_id,
+    coalesce(names.device_name, device_id) AS device_name,
+    code,
+    event_time,
+    event_id,
+    value,
+    CASE
+        WHEN lower(value) IN ('true', 'false') THEN (lower(value) = 'true')::INTEGER::DOUBLE
+        WHEN is_number THEN try_cast(value AS DOUBLE) / pow(10, scale)
+    END AS value_num,
+    CASE WHEN is_number THEN unit END AS unit,
+    kept.first[4] AS event_from,
+    kept.first[1] AS ingestion_timestamp_utc,
+    kept.first[3] AS ingested_by,
+    kept.first[2] AS filename
+FROM specified
+LEFT JOIN names USING (device_id)
+ORDER BY device_id, code, event_time, event_id;
+
+INSERT INTO seen_codes
+SELECT DISTINCT device_id, code FROM staged WHERE code IS NOT NULL;

@@ -1,0 +1,20 @@
+-- Scale and unit of a code, in force from an instant on; the first one also before it was archived.
+CREATE OR REPLACE TEMP TABLE specifications AS
+SELECT
+    device_id, code, scale, unit, is_number,
+    CASE
+        WHEN row_number() OVER (PARTITION BY device_id, code ORDER BY valid_from) = 1
+        THEN '-infinity'::TIMESTAMPTZ
+        ELSE valid_from::TIMESTAMPTZ
+    END AS valid_from
+FROM archived;
+
+-- Typical scale and unit, where a device's own specification is not known.
+CREATE OR REPLACE TEMP TABLE assumed AS
+SELECT code, scale, unit, is_number FROM known;
+
+CREATE OR REPLACE TEMP TABLE names AS
+SELECT device_id, device_name FROM named;
+
+-- Filled date by date: what was staged without a specification of the device.
+CREATE OR REPLACE TEMP TABLE seen_codes (device_id VARCHAR, code VARCHAR);

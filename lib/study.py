@@ -1,0 +1,184 @@
+"""What an analysis notebook opens: a store, a window of it, its frames and its page.
+
+Belongs here: reading the marts for a window and saying which hours they are. Does not
+belong here: indicators (`energy.py`), drawing (`plots.py`).
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import holidays
+import pandas as pd
+from pandas import DataFrame
+
+from lib import config as settings
+from lib import coverage, registry, sources, warehouse
+from lib.config import Config
+from lib.page import Page, Vintage
+from lib.paths import Paths
+from lib.times import HOUR, parse_instant
+
+HOURLY = (
+    *("device_id", "device_name", "hour_start", "alive_s", "power_s"),
+    *("energy_wh_increment", "energy_wh_total", "energy_wh_integral", "power_w_max"),
+)
+# Categories of Tuya for meters at the service entrance, and their breakers.
+MAINS_CATEGORIES = ("zndb", "dlq")
+
+
+@dataclass(frozen=True)
+class Study:
+    """A window of a store; the frames are read when first asked for."""
+
+    paths: Paths
+    config: Config
+    start: datetime
+    end: datetime
+
+    @classmethod
+    def open(cls, data_dir: str | Path = "", start: str = "", end: str = "") -> "Study":
+        """Open a window given in ISO 8601; an empty end of it is the data's own."""
+        paths, config = Paths.at(data_dir), settings.load()
+        first, last = _extent(paths)
+        window_start = parse_instant(start) if start else first
+        window_end = parse_instant(end) if end else last
+        return cls(paths, config, window_start, max(window_start, window_end))
+
+    @property
+    def time_zone(self) -> str:
+        """The site's time zone."""
+        return self.config.site.time_zone
+
+    @cached_property
+    def hourly(self) -> DataFrame:
+        """Energy and observed time of each device and hour that begins in the window."""
+        return self._read("energy_hourly", "hour_start", HOURLY)
+
+    @cached_property
+    def daily(self) -> DataFrame:
+        """Energy and coverage of each device and local date, from the window's hours. [Wh]"""
+        hours = self.hourly
+        local = hours["hour_start"].dt.tz_convert(self.time_zone).dt.tz_localize(None)
+        keys = [local.dt.normalize().rename("local_date"), hours["device_id"], hours["device_name"]]
+        sums = hours[list(HOURLY[3:8])].groupby(keys).sum(min_count=1).reset_index()
+        return sums.assign(coverage=self._day_coverage(sums))
+
+    def _day_coverage(self, days: DataFrame) -> "pd.Series[float]":
+        """Observed time over the part of each local date that lies in the window."""
+        local_start = days["local_date"].dt.tz_localize(self.time_zone)
+        ends = (local_start + pd.Timedelta(days=1)).clip(upper=pd.Timestamp(self.end))
+        span = ends - local_start.clip(lower=pd.Timestamp(self.start))
+        shares: pd.Series[float] = (days["alive_s"] / span.dt.total_seconds()).clip(0, 1)
+        return shares
+
+    @cached_property
+    def gaps(self) -> DataFrame:
+        """Stretches in which a device was not observed, whole. [gap_s: s]"""
+        return coverage.joined_gaps(self._read("gaps", "gap_start", coverage.GAP_COLUMNS))
+
+    @cached_property
+    def mains(self) -> list[str]:
+        """Ids of the meters that see the whole house."""
+        origin = sources.origin(self.paths)
+        named = [d.id for d in self.config.devices if d.mains]
+        listed = registry.known(self.paths)
+        metering = [str(d["id"]) for d in listed if d.get("category") in MAINS_CATEGORIES]
+        return [*(origin.mains if origin else ()), *named, *metering]
+
+    @cached_property
+    def rows(self) -> int:
+        """Staged rows with an event in the window."""
+        if not warehouse.has_rows(self.paths.staging):
+            return 0
+        query = (
+            "SELECT count(*) AS rows FROM read_parquet($files) "
+            "WHERE event_time >= $start AND event_time < $end"
+        )
+        with warehouse.connect() as connection:
+            parameters = {"files": warehouse.partitions(self.paths.staging), **self._window}
+            return int(warehouse.frame(connection, query, parameters)["rows"][0])
+
+    @property
+    def _window(self) -> dict[str, datetime]:
+        return {"start": self.start, "end": self.end}
+
+    def _read(self, table: str, time: str, columns: tuple[str, ...]) -> DataFrame:
+        frame = warehouse.read(
+            self.paths.marts / table,
+            where=f"{time} >= $start AND {time} < $end ORDER BY device_id, {time}",
+            parameters=self._window,
+        )
+        return frame if len(frame.columns) else _empty(columns)
+
+    def vintage(self) -> Vintage:
+        """Which hours of data the window stands on."""
+        origin = sources.origin(self.paths)
+        return Vintage(
+            start=self.start,
+            end=self.end,
+            newest_event=_newest(self.paths, self.end),
+            coverage=coverage.share(self.hourly, self.start, self.end),
+            rows=self.rows,
+            content_hash=_hash(self.hourly),
+            simulated=bool(origin and origin.simulated),
+            attribution=origin.attribution if origin else "",
+        )
+
+    def page(self, notebook: str, run_dir: str = "", **parameters: Any) -> Page:
+        """Where the notebook's figures and numbers go, with what they stand on."""
+        return Page.open(
+            self.paths,
+            notebook,
+            vintage=self.vintage(),
+            time_zone=self.time_zone,
+            parameters=parameters,
+            run_dir=run_dir,
+        )
+
+    def is_holiday(self, day: date) -> bool:
+        """Whether a date is a public holiday at the site."""
+        site = self.config.site
+        return day in holidays.country_holidays(site.country, subdiv=site.subdivision)
+
+
+def _empty(columns: tuple[str, ...]) -> DataFrame:
+    """A frame without rows whose columns have the types that analysis relies on."""
+    instants = [c for c in columns if c.endswith(("_start", "_end", "_seen"))]
+    numbers = [c for c in columns if c.endswith("_s") or "_wh_" in c or "_w_" in c]
+    types = dict.fromkeys(instants, "datetime64[us, UTC]") | dict.fromkeys(numbers, "float64")
+    return DataFrame(columns=list(columns)).astype(types)
+
+
+def _extent(paths: Paths) -> tuple[datetime, datetime]:
+    """The first hour with a sign of life, and until when values hold."""
+    query = (
+        "SELECT min(hour_start) FILTER (alive_s > 0) AS first, "
+        "max(hour_start + to_seconds(alive_s)) AS last FROM read_parquet($files)"
+    )
+    folder = paths.marts / "energy_hourly"
+    if warehouse.has_rows(folder):
+        with warehouse.connect() as connection:
+            found = warehouse.frame(connection, query, {"files": warehouse.partitions(folder)})
+        if not found["first"].isna().any():
+            first, last = found["first"][0].to_pydatetime(), found["last"][0].to_pydatetime()
+            return first, max(last, first + HOUR)
+    return parse_instant("1970-01-01"), parse_instant("1970-01-01") + timedelta(hours=1)
+
+
+def _newest(paths: Paths, end: datetime) -> datetime | None:
+    if not warehouse.has_rows(paths.staging):
+        return None
+    query = "SELECT max(event_time) AS newest FROM read_parquet($files) WHERE event_time < $end"
+    with warehouse.connect() as connection:
+        parameters = {"files": warehouse.partitions(paths.staging), "end": end}
+        newest = warehouse.frame(connection, query, parameters)["newest"][0]
+    return None if pd.isna(newest) else newest.to_pydatetime()
+
+
+def _hash(frame: DataFrame) -> str:
+    """A content hash of a frame, the same wherever it is computed."""
+    total = int(pd.util.hash_pandas_object(frame, index=False).sum()) if len(frame) else 0
+    return f"{total:016x}-{len(frame)}"

@@ -1,0 +1,76 @@
+"""Small tables that notebooks show, in Portuguese.
+
+Belongs here: headings and order. Does not belong here: the numbers.
+"""
+
+from collections.abc import Mapping
+
+from pandas import DataFrame
+
+from lib import ingest, marts, staging
+from lib.indicators import Indicator
+
+# Column of energy.by_device -> heading and digits in the monograph.
+BY_DEVICE: dict[str, tuple[str, int | None]] = {
+    "device_name": ("Dispositivo", None),
+    "energy_kwh": ("Energia (kWh)", 2),
+    "share_pct": ("Participação (%)", 1),
+    "coverage_pct": ("Cobertura (%)", 1),
+    "meter_name": ("Medidor", None),
+}
+
+
+def _one_column(rows: Mapping[str, object]) -> DataFrame:
+    return DataFrame({"valor": [*rows.values()]}, index=[*rows])
+
+
+def collected(report: ingest.Report) -> DataFrame:
+    """What a collection asked for and got."""
+    return _one_column(
+        {
+            "janelas pedidas": report.planned,
+            "janelas confirmadas": report.confirmed,
+            "janelas por confirmar": report.left,
+            "linhas recebidas": report.rows,
+            "chamadas à nuvem": report.calls,
+            "segundos": round(report.seconds, 1),
+        }
+    )
+
+
+def staged(report: staging.Report) -> DataFrame:
+    """How raw rows became staged ones, on the touched dates."""
+    return _one_column(
+        {
+            "arquivos novos": report.files,
+            "datas refeitas": len(report.dates),
+            "linhas lidas": report.came,
+            "linhas tratadas": report.staged,
+            "linhas repetidas": report.duplicate,
+            "linhas em conflito": report.conflicting,
+            "arquivos em quarentena": len(report.quarantined),
+            "segundos": round(report.seconds, 1),
+        }
+    )
+
+
+def built(report: marts.Report) -> DataFrame:
+    """Which dates were rebuilt."""
+    return _one_column(
+        {
+            "datas refeitas (UTC)": len(report.dates),
+            "primeira": report.dates[0] if report.dates else "—",
+            "última": report.dates[-1] if report.dates else "—",
+            "datas locais refeitas": len(report.local_dates),
+            "segundos": round(report.seconds, 1),
+        }
+    )
+
+
+def indicators(numbers: Mapping[str, Indicator]) -> DataFrame:
+    """Each indicator with its key, value and unit."""
+    return DataFrame(
+        [(i.label, i.value, i.unit) for i in numbers.values()],
+        columns=["indicador", "valor", "unidade"],
+        index=[*numbers],
+    )

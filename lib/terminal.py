@@ -1,0 +1,131 @@
+"""What the terminal shows: bars, the summary of a run, the table of a status.
+
+Belongs here: rich, and words in English. Does not belong here: options and exit codes
+(`cli.py`), any decision about data.
+"""
+
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from lib.paths import Paths
+from lib.progress import Progress as Tell
+from lib.status import DeviceStatus, Status
+from lib.times import iso
+
+if TYPE_CHECKING:
+    from lib.pipeline import Run
+
+MARKS = {"ok": "[green]ok[/]", "failed": "[bold red]failed[/]", "skipped": "[yellow]skipped[/]"}
+
+
+class Bars:
+    """A bar for each step: what is being done, and how much is left."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.fields[step]:<12}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+            console=console,
+        )
+
+    def __enter__(self) -> "Bars":
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def show(self, step: str) -> Tell:
+        """A new bar, and the callback that moves it."""
+        task = self._progress.add_task("", step=step, total=None)
+
+        def tell(done: int, total: int, text: str) -> None:
+            self._progress.update(task, completed=done, total=total, description=escape(text))
+            if done >= total:
+                self._progress.stop_task(task)
+
+        return tell
+
+
+def print_run(out: Console, err: Console, paths: Paths, this: "Run") -> None:
+    """Say how each step went, what was found and where the results are."""
+    for step in this.steps:
+        out.print(f"{step.name:<12} {MARKS[step.status]:<8} {step.seconds:6.1f} s")
+    for finding in this.findings[:20]:
+        out.print(f"[yellow]finding[/]      {escape(str(finding))}")
+    if len(this.findings) > 20:
+        out.print(f"[yellow]finding[/]      and {len(this.findings) - 20} more, in the notebooks")
+    for error in this.errors:
+        err.print(f"[bold red]{type(error).__name__}[/] {escape(str(error))}")
+    out.print(f"Run of {iso(this.now)} kept in {this.folder}")
+    if this.built:
+        out.print(f"Figures in {paths.figures}")
+        out.print(f"Monograph: {this.built.pdf} ({this.built.pages} pages)")
+
+
+def print_status(out: Console, paths: Paths, status: Status) -> None:
+    """Print the table of devices and one line on the store."""
+    if status.origin is None and not status.devices:
+        out.print(f"{paths.data} holds nothing yet. Next: tcc run")
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading, right in _COLUMNS:
+        table.add_column(heading, justify="right" if right else "left")
+    for device in status.devices:
+        table.add_row(*_cells(device))
+    out.print(_head(paths, status))
+    out.print(table)
+    if status.quarantined:
+        out.print(f"[yellow]{status.quarantined} file(s) in quarantine[/]: {paths.quarantine}")
+    if status.last_run:
+        went = "ok" if status.last_run["ok"] else "[bold red]failed[/]"
+        out.print(f"Last run: {status.last_run['folder']}, {went}")
+
+
+_COLUMNS = (
+    ("device", False),
+    ("rows", True),
+    ("newest event (UTC)", False),
+    ("held until (UTC)", False),
+    ("gaps", True),
+    ("gap hours", True),
+    ("hours until unread logs expire", True),
+)
+
+
+def _cells(device: DeviceStatus) -> tuple[str, ...]:
+    return (
+        escape(device.name),
+        f"{device.rows:,}",
+        f"{device.newest_event:%Y-%m-%d %H:%M:%S}" if device.newest_event else "-",
+        f"{device.held_until:%Y-%m-%d %H:%M:%S}" if device.held_until else "-",
+        str(device.gaps),
+        f"{device.gap_h:.1f}",
+        _expiry(device.expires_h),
+    )
+
+
+def _expiry(hours: float | None) -> str:
+    if hours is None:
+        return "nothing unread"
+    colour = "red" if hours < 24 else "yellow" if hours < 96 else "green"
+    return f"[{colour}]{hours:.1f}[/]"
+
+
+def _head(paths: Paths, status: Status) -> str:
+    kind = status.origin.kind if status.origin else "unknown"
+    name = f" ({escape(status.origin.name)})" if status.origin and status.origin.name else ""
+    return f"{paths.data}: {kind} rows{name}, {status.files} raw files, at {iso(status.now)}"

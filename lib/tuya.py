@@ -1,0 +1,260 @@
+"""The Tuya Cloud: the only importer of tinytuya. Dicts in, exceptions out.
+
+Belongs here: signing in, one request with its deadline, renewal by code, paging, masking.
+Does not belong here: which windows to ask for, and where rows are kept.
+
+tinytuya 1.20 reports half-read logs as success, has no time-out and repeats a query with a
+wrong signature after it renewed a token. So it only signs and sends here: its transport
+turns every answer that is no success into an error before tinytuya sees it.
+"""
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+import tinytuya
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential_jitter,
+)
+
+from lib.credentials import Credentials
+from lib.errors import SourceRejected, SourceUnavailable, TokenExpired, TruncatedPull
+from lib.tuya_codes import error_of
+
+EVENT_TYPES = "1,2,3,4,5,6,7,8,9,10"
+ATTEMPTS = 4
+CHUNK = 65_536
+NOT_OPENED = (1108, 28841101, 28841105, 28841106)  # this endpoint only: another may answer
+
+# At DEBUG tinytuya prints headers with the secret and the token: nothing below WARNING passes.
+logging.getLogger("tinytuya").addFilter(lambda record: record.levelno >= logging.WARNING)
+
+
+@dataclass(frozen=True)
+class LogPage:
+    """Rows of one answer, as they came, newest first; `last` says that no page follows."""
+
+    rows: list[dict[str, Any]]
+    last: bool
+
+
+class _Transport:
+    """What tinytuya takes for `requests`: kept connections, a deadline, no redirects."""
+
+    def __init__(self, credentials: Credentials, timeout_s: float) -> None:
+        self.session = requests.Session()
+        self.verify = str(credentials.ca_bundle) if credentials.ca_bundle else True
+        self.timeout_s = timeout_s
+        self.calls = 0
+
+    def get(self, url: str, headers: dict[str, str]) -> requests.Response:
+        """Send one GET and read all of it in time. Raises SourceError."""
+        where = url.split("?")[0]
+        self.calls += 1
+        try:
+            response = self._read(url, headers)
+        except requests.exceptions.SSLError as error:
+            raise _unsafe(where) from error
+        except requests.RequestException as error:
+            raise _no_answer(where, type(error).__name__) from error
+        answer = _json(response)
+        if not isinstance(answer, dict):
+            raise _no_answer(where, f"HTTP {response.status_code} without JSON")
+        if answer.get("success") is not True:
+            raise error_of(answer, where)
+        if not isinstance(answer.get("result"), dict | list):
+            raise _no_answer(where, "success without a result")
+        return response
+
+    def _read(self, url: str, headers: dict[str, str]) -> requests.Response:
+        """requests limits the pause between bytes only; the whole answer has a deadline too."""
+        deadline = time.monotonic() + self.timeout_s
+        with self.session.get(
+            url,
+            headers=headers,
+            verify=self.verify,
+            timeout=self.timeout_s,
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            body = bytearray()
+            for chunk in response.iter_content(CHUNK):
+                body += chunk
+                if time.monotonic() > deadline:
+                    raise requests.ReadTimeout(f"more than {self.timeout_s} s")
+            response._content = bytes(body)
+        return response
+
+
+def _json(response: requests.Response) -> Any:
+    try:
+        return json.loads(response.content)
+    except ValueError:
+        return None
+
+
+def _no_answer(where: str, why: str) -> SourceUnavailable:
+    return SourceUnavailable(
+        f"no usable answer ({why}).",
+        where=where,
+        risk="What the cloud holds expires after 7 days.",
+        remedy="The next run asks again; if it lasts, check the network.",
+    )
+
+
+def _unsafe(where: str) -> SourceRejected:
+    return SourceRejected(
+        "the server's certificate is not trusted.",
+        where=where,
+        risk="Nothing was sent: the access secret travels in this connection.",
+        remedy="Check API_ENDPOINT; name the authority of a server of your own in TUYA_CA_BUNDLE.",
+    )
+
+
+_active: ContextVar[_Transport | None] = ContextVar("transport", default=None)
+
+
+class _Requests:
+    """Stands where tinytuya looks for `requests`; other users of tinytuya see no change."""
+
+    Request = requests.Request
+    request = staticmethod(requests.request)
+
+    @staticmethod
+    def get(url: str, headers: dict[str, str]) -> requests.Response:
+        transport = _active.get()
+        return transport.get(url, headers) if transport else requests.get(url, headers=headers)
+
+
+sys.modules["tinytuya.Cloud"].requests = _Requests  # type: ignore[attr-defined]
+
+
+class _Client(tinytuya.Cloud):  # type: ignore[misc]
+    """tinytuya's signing, pointed at the configured host."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._host = credentials.host
+        super().__init__(
+            apiRegion="cn",
+            apiKey=credentials.access_id.get_secret_value(),
+            apiSecret=credentials.access_secret.get_secret_value(),
+        )
+
+    def setregion(self, apiRegion: str | None = None) -> None:  # noqa: N803 (tinytuya's name)
+        self.apiRegion, self.urlhost = apiRegion, self._host
+
+
+class TuyaCloud:
+    """A signed-in project of the Tuya Cloud; every failure is an exception."""
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        timeout_s: float = 20,
+        page_size: int = 100,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._credentials, self._page_size = credentials, page_size
+        self._transport = _Transport(credentials, timeout_s)
+        self._client: _Client | None = None
+        self._retrying = Retrying(
+            retry=retry_if_exception_type(SourceUnavailable),
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_exponential_jitter(initial=0.5, max=12),
+            sleep=pause,
+            reraise=True,
+        )
+
+    @property
+    def calls(self) -> int:
+        """Requests sent so far, repeats and tokens included: what the monthly quota counts."""
+        return self._transport.calls
+
+    def get(self, path: str, query: dict[str, Any] | None = None) -> Any:
+        """The `result` of a GET; transient failures are repeated. Raises SourceError."""
+        return self._retrying(self._get_with_token, path, query)
+
+    def _get_with_token(self, path: str, query: dict[str, Any] | None) -> Any:
+        """Repeat once with a new client where the token ended, by code and not by text."""
+        try:
+            return self._get_once(path, query)
+        except TokenExpired:
+            self._client = None
+            return self._get_once(path, query)
+
+    def _get_once(self, path: str, query: dict[str, Any] | None) -> Any:
+        active = _active.set(self._transport)
+        try:
+            self._client = self._client or _Client(self._credentials)
+            return self._client.cloudrequest(path, query=query)["result"]
+        finally:
+            _active.reset(active)
+
+    def devices(self) -> list[dict[str, Any]]:
+        """All devices linked to the project, as they came (secrets included: never write them)."""
+        found: list[dict[str, Any]] = []
+        query: dict[str, Any] = {"size": "50"}
+        for _ in range(1000):
+            result = self.get("/v1.0/iot-01/associated-users/devices", query)
+            found += result.get("devices") or []
+            key = result.get("last_row_key")
+            if not result.get("has_more") or not key or key == query.get("last_row_key"):
+                break
+            query["last_row_key"] = key
+        return found
+
+    def specification(self, device_id: str) -> dict[str, Any]:
+        """The device's own data points: type, scale and unit of each code."""
+        try:
+            result = self.get(f"/v1.1/devices/{device_id}/specifications")
+        except SourceRejected as error:
+            if error.code not in NOT_OPENED:
+                raise
+            result = self.get(f"/v1.0/iot-03/devices/{device_id}/specification")
+        return dict(result)
+
+    def log_pages(self, device_id: str, start_ms: int, end_ms: int) -> Iterator[LogPage]:
+        """All log rows of a window, page by page, until the cloud says that none is left.
+
+        Raises TruncatedPull where the cloud says that more follows but gives no way to it;
+        any other SourceError of a page goes through.
+        """
+        query: dict[str, Any] = {
+            "type": EVENT_TYPES,
+            "start_time": start_ms,
+            "end_time": end_ms,
+            "query_type": 1,
+            "size": self._page_size,
+        }
+        seen: set[str] = set()
+        while True:
+            result = self.get(f"/v1.0/devices/{device_id}/logs", dict(query))
+            key = result.get("next_row_key")
+            last = not result.get("has_next")
+            yield LogPage(rows=result.get("logs") or [], last=last)
+            if last:
+                return
+            if not key or key in seen:
+                raise _no_way_on(device_id, len(seen) + 1, repeated=bool(key))
+            seen.add(key)
+            query["start_row_key"] = key
+
+
+def _no_way_on(device_id: str, page: int, *, repeated: bool) -> TruncatedPull:
+    why = "repeats a row key" if repeated else "names no next row key"
+    return TruncatedPull(
+        f"page {page} says that more follows but {why}.",
+        where=device_id,
+        risk="The rows that came are kept; the window is not counted as held.",
+        remedy="The next run asks for it again.",
+    )

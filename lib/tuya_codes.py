@@ -1,0 +1,75 @@
+"""What each error code of the Tuya Cloud means for a run, and what to tell the user.
+
+Belongs here: code -> error class and remedy. Does not belong here: asking or retrying.
+Meanings: Tuya's global error codes (developer.tuya.com, Error Code) and public threads;
+none was provoked on the live cloud.
+"""
+
+from typing import Any
+
+from lib.errors import (
+    DeviceRejected,
+    SourceError,
+    SourceRejected,
+    SourceUnavailable,
+    TokenExpired,
+)
+
+_RETRY = "The next run asks again."
+_SKIP = "The other devices go on."
+_CONSOLE = "At platform.tuya.com, Cloud, your project:"
+
+_UNAVAILABLE = {
+    **dict.fromkeys((500, 501), "The cloud has a fault of its own. " + _RETRY),
+    **dict.fromkeys(
+        (1110, 1111, 1112, 1113, 1199, 40000309),
+        "Too many calls at once: another program may share this project. " + _RETRY,
+    ),
+}
+_TOKEN = dict.fromkeys((1002, 1010, 1011, 1012, 1400), "The token is renewed.")
+_DEVICE = {
+    1000: "The cloud has no such data for this device. " + _SKIP,
+    1106: f"{_CONSOLE} Devices, link the app account that owns it, and check the data centre.",
+    2001: "The device is offline; its logs are still read. " + _SKIP,
+    **dict.fromkeys((2003, 2008), "The device lacks this function. " + _SKIP),
+    2009: "The product has no data points. " + _SKIP,
+    2010: "It was removed from the account: take it out of config.toml, or pair it again.",
+}
+_REJECTED = {
+    1001: "Copy the Access Secret again into TUYA_ACCESS_SECRET (.env).",
+    1004: "Check TUYA_ACCESS_ID and TUYA_ACCESS_SECRET (.env), copied without blanks.",
+    1005: "Check TUYA_ACCESS_ID and TUYA_REGION (.env): the id is unknown at this data centre.",
+    1013: "This computer's clock is off: switch on network time (timedatectl set-ntp true).",
+    1108: f"{_CONSOLE} Service API, authorise IoT Core and Device Log Query.",
+    1114: f"{_CONSOLE} Authorization, IP allow-list: add this address, or switch the list off.",
+    2007: "Set TUYA_REGION to the data centre of the account.",
+    2017: "Set TUYA_REGION to the data centre of the account.",
+    2406: "The project or its data centre is wrong: create a new cloud project.",
+    28841001: f"{_CONSOLE} Service API, authorise IoT Core.",
+    28841002: f"{_CONSOLE} Service API, IoT Core, extend the trial. The 7-day clock is running.",
+    28841004: "The monthly calls are used up until the first of the month.",
+    28841101: f"{_CONSOLE} Service API, subscribe to this API group.",
+    28841105: f"{_CONSOLE} Service API, authorise the project for this API.",
+    28841106: f"{_CONSOLE} Service API, subscribe to this API group.",
+    28841107: f"{_CONSOLE} Overview, the data centre is suspended: remove it and add it again.",
+    **dict.fromkeys(
+        (1100, 1101, 1102, 1104, 1105, 1109),
+        "The cloud does not accept this request: report it with the call named above.",
+    ),
+}
+_CLASSES: tuple[tuple[type[SourceError], dict[int, str]], ...] = (
+    (SourceUnavailable, _UNAVAILABLE),
+    (TokenExpired, _TOKEN),
+    (DeviceRejected, _DEVICE),
+    (SourceRejected, _REJECTED),
+)
+
+
+def error_of(answer: dict[str, Any], where: str) -> SourceError:
+    """Turn an answer that is no success into the error it means."""
+    code = int(answer["code"]) if str(answer.get("code", "")).lstrip("-").isdigit() else None
+    what = f"the cloud answered {code}: {str(answer.get('msg', 'no message'))[:200]}."
+    for kind, remedies in _CLASSES:
+        if code in remedies:
+            return kind(what, code=code, where=where, remedy=remedies[code])
+    return SourceRejected(what, code=code, where=where, remedy="This code is not known here.")

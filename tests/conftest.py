@@ -1,0 +1,34 @@
+"""What every test gets: no settings of the user's, and the folders to work in."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from lib.paths import ROOT, Paths
+
+SERIES_DIR = Path(os.environ.get("TCC_SERIES_DIR") or ROOT.parent / "shared" / "data")
+USERS_OWN = re.compile(r"^(TUYA_|ACCESS_|TCC_)|^(API_ENDPOINT|DEVICE_MAPPING_PATH)$")
+
+
+@pytest.fixture(autouse=True)
+def nobody_s_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Hide the user's credentials and folders: a test must never reach a real house."""
+    for name in filter(USERS_OWN.search, list(os.environ)):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("TCC_ENV_FILE", str(tmp_path / "no.env"))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Paths:
+    """An empty store of its own."""
+    return Paths.at(tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of recorded reference data, which a newcomer does not have."""
+    if not SERIES_DIR.is_dir():
+        pytest.skip(f"no recorded series in {SERIES_DIR}; name their folder in TCC_SERIES_DIR")
+    return SERIES_DIR

@@ -1,0 +1,348 @@
+"""The monograph: real LaTeX on invented values; wrong keys and broken text leave the old PDF."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from pandas import DataFrame
+
+from lib import figures, latexmk, plots, values
+from lib.errors import TypesettingFailed, UnknownValue
+from lib.monograph import Built, build, check_keys
+from lib.page import Page, Vintage
+from lib.paths import TCC, Paths
+from lib.values import typeset
+
+needs_latex = pytest.mark.skipif(shutil.which("latexmk") is None, reason="latexmk: make tex")
+
+NUMBERS: dict[str, tuple[float, str, int]] = {
+    **{"periodo.dias": (28.5, "d", 1), "dados.linhas": (123456, "", 0)},
+    **{"dados.dispositivos": (8, "", 0), "dados.dispositivos_energia": (6, "", 0)},
+    **{"energia.media_diaria": (9.026, "kWh/d", 2), "energia.cobertura": (98.2, "%", 1)},
+    **{"energia.maior_participacao": (40.8, "%", 1), "energia.dia_maior_total": (11.1, "kWh", 2)},
+    **{"energia.divergencia_mediana": (-0.7, "%", 1), "potencia.media": (251, "W", 0)},
+    **{"potencia.pico_horario": (1251.4, "W", 0), "potencia.base": (99, "W", 0)},
+    **{"lacunas.total": (3, "", 0), "lacunas.horas": (12.25, "h", 1)},
+}
+TEXTS = {
+    **{"periodo.inicio": "14 fev. 2026, 0h00", "periodo.fim": "14 mar. 2026, 13h00"},
+    **{"energia.maior_dispositivo": 'TV $5_% & "cama" #1 🧊', "energia.dia_maior": "14 fev. 2026"},
+}
+MINIMAL = r"\documentclass{article}\begin{document}%s\end{document}"
+
+
+def vintage(*, simulated: bool) -> Vintage:
+    return Vintage(
+        start=datetime(2026, 2, 14, 3, tzinfo=UTC),
+        end=datetime(2026, 3, 14, 17, tzinfo=UTC),
+        newest_event=datetime(2026, 3, 14, 16, tzinfo=UTC),
+        coverage=0.982,
+        rows=123456,
+        content_hash="ab12" * 16,
+        simulated=simulated,
+        attribution="" if simulated else "Hebrail e Berard (2006), CC BY 4.0",
+    )
+
+
+def fill(folder: Path, *, simulated: bool) -> Paths:
+    """A store in which the notebook 10_energy wrote all that the text uses."""
+    paths = Paths.at(folder)
+    page = Page.open(
+        paths, "10_energy", vintage=vintage(simulated=simulated), time_zone="America/Sao_Paulo"
+    )
+    for key, (value, unit, digits) in NUMBERS.items():
+        values.put(page, key, value, unit=unit, digits=digits)
+    for key, text in TEXTS.items():
+        values.put(page, key, text)
+    values.put(page, "energia.total", 257.44, unit="kWh", digits=1, uncertainty=14.9)
+    energy = DataFrame(
+        [
+            (day, name, wh, 0.95)
+            for day in pd.date_range("2026-02-14", periods=29).date
+            for name, wh in (("Geladeira", 4000.0), ("TV 🧊 & som", 1500.0))
+        ],
+        columns=["date", "device_name", "energy_wh", "coverage"],
+    )
+    columns: dict[str, tuple[str, int | None]] = {
+        "device_name": ("Dispositivo", None),
+        "energy_wh": ("Energia (Wh)", 0),
+    }
+    table = {"caption": "Energia por dispositivo", "columns": columns}
+    values.table(page, "energia_por_dispositivo", energy.head(2), **table)
+    values.table(page, "longa", energy, **table)
+    curve = [("dia útil", hour, 200.0 + hour, 100.0, 400.0, 20) for hour in range(24)]
+    names = ["day_kind", "hour", "power_w_mean", "power_w_p10", "power_w_p90", "days"]
+    for name, figure in {
+        "energia_diaria": plots.daily_energy(energy),
+        "participacao": plots.energy_share(energy),
+        "curva_de_carga": plots.load_curve(DataFrame(curve, columns=names)),
+    }.items():
+        figures.save(page, name, figure, caption=f"Figura de {name}")
+    return paths
+
+
+def text_of(pdf: Path) -> str:
+    command = ["pdftotext", "-layout", str(pdf), "-"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Paths, Built, Path]]:
+    """The simulated store, its PDF and a copy of it; in a folder with a space and an accent."""
+    paths = fill(tmp_path_factory.mktemp("casa é") / "a b", simulated=True)
+    built = build(paths)
+    copy = paths.data / "first.pdf"
+    shutil.copyfile(built.pdf, copy)
+    yield paths, built, copy
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Built, str]:
+    """A store of measurements, with a chapter that also uses a long table."""
+    folder = tmp_path_factory.mktemp("measured")
+    source = folder / "tcc"
+    shutil.copytree(TCC, source, ignore=shutil.ignore_patterns("generated", "build", "*.pdf"))
+    with (source / "capitulos" / "resultados.tex").open("a", encoding="utf-8") as chapter:
+        chapter.write("\n\\tabdata{longa}\nComo se vê na \\autoref{tab:longa}.\n")
+    built = build(fill(folder / "store", simulated=False), source=source)
+    return built, text_of(built.pdf)
+
+
+@needs_latex
+@pytest.mark.slow
+def test_the_real_text_is_set_without_a_warning(simulated: tuple[Paths, Built, Path]) -> None:
+    _, built, _ = simulated
+    assert built.warnings == ()
+    assert built.rebuilt
+    assert built.pages >= 15
+
+
+@needs_latex
+@pytest.mark.slow
+def test_numbers_are_brazilian_on_the_page(simulated: tuple[Paths, Built, Path]) -> None:
+    text = text_of(simulated[2])
+    for printed in ("123.456", "1.251", "98,2", "257,4", "14,9", "9,03", "−0,7", "TV $5_% &"):
+        assert printed in text
+    assert re.search(r"dados até 14 mar\. 2026, 13h00, cobertura 98,2\s?%", text)
+
+
+@needs_latex
+@pytest.mark.slow
+def test_fields_to_fill_in_are_visible(simulated: tuple[Paths, Built, Path]) -> None:
+    text = text_of(simulated[2])
+    for field in ("[nome do autor]", "[título e nome do orientador]", "[cidade]", "[grau]"):
+        assert field in text
+    assert "\n 2026" in re.sub(r" +", " ", text)
+
+
+@needs_latex
+@pytest.mark.slow
+def test_simulated_data_says_so_on_every_page(simulated: tuple[Paths, Built, Path]) -> None:
+    pages = text_of(simulated[2]).split("\f")[:-1]
+    assert len(pages) == simulated[1].pages
+    assert all("dados simulados" in page.lower() for page in pages)
+    assert "Versão com dados simulados" in " ".join(pages[1].split())
+    captions = re.findall(r"^ *(?:Figura|Tabela) \d – .*", "\n".join(pages[8:]), re.MULTILINE)
+    assert len(captions) >= 5
+    assert sum("(dados simulados)" in caption for caption in captions) == 4
+
+
+@needs_latex
+@pytest.mark.slow
+def test_measured_data_shows_nothing_of_it(measured: tuple[Built, str]) -> None:
+    built, text = measured
+    assert "simulad" not in text.lower()
+    assert built.warnings == ()
+
+
+@needs_latex
+@pytest.mark.slow
+def test_a_recorded_series_is_attributed_and_long_tables_break(measured: tuple[Built, str]) -> None:
+    text = " ".join(measured[1].split())
+    assert "a partir de Hebrail e Berard (2006), CC BY 4.0; dados até" in text
+    assert text.count("Dispositivo Energia (Wh)") >= 3
+
+
+@needs_latex
+@pytest.mark.slow
+def test_the_committed_geometry_is_the_measured_one(simulated: tuple[Paths, Built, Path]) -> None:
+    measured = json.loads((simulated[0].generated / "geometry.json").read_text("utf-8"))
+    assert measured == json.loads(figures.GEOMETRY.read_text("utf-8"))
+
+
+@needs_latex
+@pytest.mark.slow
+def test_fonts_are_embedded_and_no_path_or_date_is(simulated: tuple[Paths, Built, Path]) -> None:
+    pdf = simulated[2]
+    listed = subprocess.run(["pdffonts", str(pdf)], capture_output=True, text=True, check=True)
+    assert {row.split()[-5] for row in listed.stdout.splitlines()[2:]} == {"yes"}
+    told = subprocess.run(["pdfinfo", str(pdf)], capture_output=True, text=True, check=True)
+    assert "CreationDate" not in told.stdout
+    assert b"PTEX" not in pdf.read_bytes()
+
+
+@needs_latex
+@pytest.mark.slow
+def test_nothing_is_done_when_nothing_changed(simulated: tuple[Paths, Built, Path]) -> None:
+    paths, built, _ = simulated
+    again = build(paths)
+    assert (again.rebuilt, again.pages) == (False, built.pages)
+    assert again.seconds < 1
+
+
+@needs_latex
+@pytest.mark.slow
+def test_two_builds_of_the_same_inputs_are_the_same_bytes(
+    simulated: tuple[Paths, Built, Path], tmp_path: Path
+) -> None:
+    again = build(fill(tmp_path / "elsewhere", simulated=True))
+    assert again.pdf.read_bytes() == simulated[2].read_bytes()
+
+
+@needs_latex
+@pytest.mark.slow
+def test_a_lost_or_altered_pdf_is_set_again(simulated: tuple[Paths, Built, Path]) -> None:
+    paths, built, copy = simulated
+    built.pdf.write_bytes(b"%PDF-1.5 altered")
+    assert build(paths).rebuilt
+    assert built.pdf.read_bytes() == copy.read_bytes()
+
+
+def small(folder: Path, body: str) -> tuple[Paths, Path]:
+    """A one-page document and an empty store for it."""
+    source = folder / "texto"
+    source.mkdir(exist_ok=True)
+    (source / "monografia.tex").write_text(MINIMAL % body, "utf-8")
+    return Paths.at(folder / "store"), source
+
+
+@needs_latex
+@pytest.mark.slow
+def test_the_last_good_pdf_stays_after_a_failure(tmp_path: Path) -> None:
+    paths, source = small(tmp_path, "\nBom.\n")
+    good = build(paths, source=source).pdf.read_bytes()
+    small(tmp_path, "\nRuim.\n\\comandoinexistente\n")
+    with pytest.raises(TypesettingFailed) as caught:
+        build(paths, source=source)
+    assert caught.value.where == "texto/monografia.tex:3"
+    assert "Undefined control sequence" in caught.value.what
+    assert str(paths.latex / "monografia.log") in caught.value.remedy
+    assert paths.pdf.read_bytes() == good
+    small(tmp_path, "\nBom.\n")
+    build(paths, source=source)
+    assert paths.pdf.read_bytes() == good
+
+
+@needs_latex
+@pytest.mark.slow
+def test_an_undefined_reference_is_a_warning(tmp_path: Path) -> None:
+    paths, source = small(tmp_path, r"Ver \ref{nada}.")
+    assert "Reference `nada'" in build(paths, source=source).warnings[0]
+
+
+@needs_latex
+@pytest.mark.slow
+def test_a_document_that_never_ends_is_stopped(tmp_path: Path) -> None:
+    paths, source = small(tmp_path, r"\def\x{\x}\x")
+    with pytest.raises(TypesettingFailed, match="did not finish"):
+        build(paths, source=source, timeout_s=1.5)
+    assert not paths.pdf.exists()
+
+
+@needs_latex
+@pytest.mark.slow
+def test_latex_itself_names_the_line_of_an_unknown_key(tmp_path: Path) -> None:
+    shutil.copy(TCC / "tcc.sty", tmp_path)
+    shutil.copy(TCC / "metadados.tex", tmp_path)
+    lines = (r"\documentclass{abntex2}", r"\usepackage{tcc}", r"\begin{document}")
+    document = "\n".join((*lines, r"Total: \val{energia.totl}.", r"\end{document}"))
+    (tmp_path / "monografia.tex").write_text(document, "utf-8")
+    paths = Paths.at(tmp_path / "store")
+    typeset(paths)
+    job = latexmk.Job(tmp_path, "monografia", paths.latex, (paths.generated.parent,), 0)
+    with pytest.raises(TypesettingFailed) as caught:
+        latexmk.run(job, timeout_s=60)
+    assert caught.value.where.endswith("monografia.tex:4")
+    assert "energia.totl" in caught.value.what
+
+
+@needs_latex
+@pytest.mark.slow
+def test_a_missing_package_names_what_to_install(tmp_path: Path) -> None:
+    paths, source = small(tmp_path, "")
+    (source / "monografia.tex").write_text(r"\documentclass{inexistente}", "utf-8")
+    with pytest.raises(TypesettingFailed, match="apt-get install .*texlive-publishers"):
+        build(paths, source=source)
+
+
+def test_without_latexmk_the_remedy_is_a_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths, source = small(tmp_path, "Bom.")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(TypesettingFailed) as caught:
+        build(paths, source=source)
+    assert "sudo apt-get install --no-install-recommends texlive-latex-base" in str(caught.value)
+    assert "latexmk" in caught.value.remedy.split()
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        (r"Total de \val{energia.totl}.", "energia.totl"),
+        (r"\figdata{energia_diria}", "energia_diria"),
+        (r"50\% \tabdata{energia_por_aparelho}", "energia_por_aparelho"),
+    ],
+)
+def test_an_unknown_key_is_named_with_file_and_line(tmp_path: Path, line: str, key: str) -> None:
+    paths, source = small(tmp_path, "")
+    (source / "capitulos").mkdir()
+    text = f"% \\val{{so.comentario}}\n\\val{{energia.total}}\n{line} % \\val{{outro}}\n"
+    (source / "capitulos" / "um.tex").write_text(text, "utf-8")
+    page = Page.open(paths, "10_energy", vintage=vintage(simulated=True), time_zone="UTC")
+    values.put(page, "energia.total", 1.0)
+    with pytest.raises(UnknownValue) as caught:
+        build(paths, source=source)
+    assert caught.value.where == "texto/capitulos/um.tex:3"
+    assert key in caught.value.what
+    assert "comentario" not in str(caught.value)
+
+
+def test_a_misspelt_key_brings_a_suggestion(tmp_path: Path) -> None:
+    paths, source = small(tmp_path, r"\val{energia.totl}")
+    page = Page.open(paths, "10_energy", vintage=vintage(simulated=True), time_zone="UTC")
+    values.put(page, "energia.total", 1.0)
+    with pytest.raises(UnknownValue, match=r"Did you mean energia\.total"):
+        check_keys(source, typeset(paths))
+
+
+def test_every_key_of_the_contract_is_used_in_the_text() -> None:
+    text = "".join(file.read_text("utf-8") for file in (TCC / "capitulos").glob("*.tex"))
+    for key in (*NUMBERS, *TEXTS, "energia.total"):
+        assert f"\\val{{{key}}}" in text
+
+
+def test_every_citation_is_in_the_bibliography() -> None:
+    text = "".join(file.read_text("utf-8") for file in (TCC / "capitulos").glob("*.tex"))
+    cited = {
+        k for group in re.findall(r"\\cite(?:online)?\{([^}]+)\}", text) for k in group.split(",")
+    }
+    entries = set(re.findall(r"^@\w+\{(\w+),", (TCC / "referencias.bib").read_text("utf-8"), re.M))
+    assert cited <= entries
+    assert len(cited) >= 15
+
+
+def figure_names() -> Any:
+    return re.findall(r"\\figdata\{(\w+)\}", (TCC / "capitulos" / "resultados.tex").read_text())
+
+
+def test_every_figure_is_referred_to_in_the_text() -> None:
+    text = (TCC / "capitulos" / "resultados.tex").read_text("utf-8")
+    assert all(f"\\autoref{{fig:{name}}}" in text for name in figure_names())
