@@ -18,6 +18,7 @@ from lib.paths import TCC
 PACKAGES = TCC / "debian-packages.txt"
 STAYS = "The last good PDF stays."
 _ERROR = re.compile(r"^(?P<file>[^:\n]+):(?P<line>\d+): (?P<message>.+)$", re.MULTILINE)
+_MISSING = re.compile(r"^! LaTeX Error: (File `.+' not found)", re.MULTILINE)
 _BIBTEX = re.compile(r"^(?P<message>.+)---line (?P<line>\d+) of file (?P<file>.+)$", re.MULTILINE)
 _UNDEFINED = re.compile(r"^LaTeX Warning: ((?:Citation|Reference) .+? undefined)", re.MULTILINE)
 _TOO_WIDE = re.compile(r"^(Overfull \\hbox \((\d+\.\d+)pt too wide\).*)", re.MULTILINE)
@@ -112,12 +113,13 @@ def _forget(job: Job) -> None:
 
 def _explained(job: Job, said: str) -> TypesettingFailed:
     """The first error, by its file and line."""
-    bibliography = job.log.with_suffix(".blg")
-    found = _ERROR.search(_text(job.log)) or _BIBTEX.search(_text(bibliography))
+    log, bibliography = _text(job.log), _text(job.log.with_suffix(".blg"))
+    found = _ERROR.search(log) or _BIBTEX.search(bibliography)
     if found is None:
         last = next((line for line in reversed(said.splitlines()) if line.strip()), "no output")
         return _failed(f"latexmk: {last.strip()}", where=str(job.log), remedy="Read the log.")
-    message = found["message"].strip().rstrip(".")
+    missing = _MISSING.search(log)
+    message = missing[1] if missing else found["message"].strip().rstrip(".")
     remedy = install() if re.search(r"File `.+' not found", message) else "Correct that line."
     file = Path(found["file"])
     place = file if file.is_absolute() else job.folder.name / file

@@ -51,8 +51,9 @@ def _drawing(draw: Callable[[DataFrame], Figure]) -> Callable[[DataFrame], Figur
 def daily_energy(daily: DataFrame) -> Figure:
     """Energy of each local day, stacked by device; days observed below 90 % are hatched.
 
-    Columns: date (local), device_name, energy_wh [Wh], coverage (0 to 1).
+    Columns: date or local_date, device_name, energy_wh [Wh], coverage (0 to 1).
     """
+    daily = daily.rename(columns={"local_date": "date"})
     daily = daily.assign(date=pd.to_datetime(daily["date"]))
     days = pd.date_range(daily["date"].min(), daily["date"].max(), freq="D")
     energy_wh = daily.pivot_table(

@@ -123,7 +123,8 @@ def _figure_line(sidecar: dict[str, Any]) -> str:
 def _origin(vintage: Vintage, time_zone: str, source: str = "") -> str:
     """The Fonte line: who made it, from whose series, and up to when the data goes."""
     made = latex.escape(source) if source else r"\TCCautoria"
-    series = f", a partir de {latex.escape(vintage.attribution)}" if vintage.attribution else ""
+    recorded = "" if vintage.simulated else vintage.attribution.rstrip(". ")
+    series = f", a partir de {latex.escape(recorded)}" if recorded else ""
     return f"{made}{series}; {latex.escape(vintage.sentence(time_zone))}."
 
 

@@ -35,7 +35,8 @@ def put(
     """Write a number or text that the monograph prints as `\\val{key}`.
 
     `uncertainty` is the expanded uncertainty (k = 2) in the same unit, printed after "±";
-    `label` says in words what the number is. Raises ManuscriptError for NaN, infinities and bad keys.
+    `label` says in words what the number is. Raises ManuscriptError for NaN, infinities and
+    bad keys.
     """
     _check_key(page, key)
     shown = value if isinstance(value, str) else _finite(page, key, value)

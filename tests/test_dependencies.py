@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import packages_distributions
 from itertools import chain
@@ -23,6 +24,7 @@ CONDA_NAMES = {"python-duckdb": "duckdb", "matplotlib-base": "matplotlib"}
 NOT_FROM_PYPI = {"python", "pip"}
 PART_OF = {"cycler": "matplotlib"}  # came out of it and is re-exported by it
 OUR_OWN = {"lib", "orchestration", "tests", "bench", "tools"}
+USED_UNSEEN = {"ipykernel": "papermill starts it", "pyarrow": "pandas' text columns"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
 
@@ -92,15 +94,18 @@ def test_each_dependency_has_its_reason(document: str) -> None:
     assert sorted(direct().keys() - told) == []
 
 
+def imported(tree: ast.Module) -> Iterator[str]:
+    """The top-level packages that a module imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.split(".")[0]
+
+
 def test_what_is_imported_is_a_direct_dependency() -> None:
-    names = set()
-    for folder in OUR_OWN:
-        for file in (ROOT / folder).rglob("*.py"):
-            for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-                if isinstance(node, ast.Import):
-                    names |= {alias.name.split(".")[0] for alias in node.names}
-                elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                    names.add(node.module.split(".")[0])
+    files = [file for folder in OUR_OWN for file in (ROOT / folder).rglob("*.py")]
+    names = {name for file in files for name in imported(ast.parse(file.read_text("utf-8")))}
     foreign = names - set(sys.stdlib_module_names) - OUR_OWN
     owners = packages_distributions()
     unnamed = {
@@ -109,8 +114,18 @@ def test_what_is_imported_is_a_direct_dependency() -> None:
         if not {PART_OF.get(d, canonicalize_name(d)) for d in owners.get(name, [name])}
         & direct().keys()
     }
-    local = {file.stem for folder in OUR_OWN for file in (ROOT / folder).rglob("*.py")}
-    assert sorted(unnamed - local) == []
+    assert sorted(unnamed - {file.stem for file in files}) == []
+
+
+def test_every_dependency_of_the_pipeline_is_used() -> None:
+    used = {
+        canonicalize_name(owner)
+        for file in (ROOT / "lib").rglob("*.py")
+        for name in imported(ast.parse(file.read_text("utf-8")))
+        for owner in packages_distributions().get(name, [name])
+    }
+    unused = pins(PROJECT["project"]["dependencies"]).keys() - used
+    assert sorted(unused) == sorted(USED_UNSEEN)
 
 
 def test_the_version_is_the_same_everywhere() -> None:

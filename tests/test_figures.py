@@ -223,6 +223,16 @@ def test_the_rest_holds_what_the_palette_does_not() -> None:
     assert sum(widths) == pytest.approx(days(1, 20)["energy_wh"].sum() / 1000)
 
 
+def test_days_may_come_from_the_marts_as_they_are() -> None:
+    frame = days(3, 2)
+    named = frame.rename(columns={"date": "local_date"})
+    named["local_date"] = pd.to_datetime(named["local_date"])
+    named.loc[0, "energy_wh"] = np.nan
+    heights = [bar.get_height() for bar in plots.daily_energy(named).axes[0].patches]
+    assert len(heights) == 6
+    assert sum(heights) == pytest.approx((frame["energy_wh"].sum() - 900.0) / 1000)
+
+
 def test_one_day_is_no_wall() -> None:
     low, high = plots.daily_energy(days(1, 1)).axes[0].get_xlim()
     assert high - low > 6

@@ -78,9 +78,14 @@ class RecordedHouse:
     simulated = False
 
     def __init__(
-        self, name: str, attribution: str, contents: Sequence[tuple[DemoDevice, Track]]
+        self,
+        name: str,
+        attribution: str,
+        contents: Sequence[tuple[DemoDevice, Track]],
+        *,
+        mains: tuple[str, ...] = (),
     ) -> None:
-        self.name, self.attribution = name, attribution
+        self.name, self.attribution, self.mains = name, attribution, mains
         self._devices = [device for device, _ in contents]
         self._tracks = {device.id: track for device, track in contents}
 

@@ -1,0 +1,263 @@
+"""Raw rows become typed, unique rows in one file for each UTC date."""
+
+import gzip
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from lib import files, staging, warehouse
+from lib.errors import DataError
+from lib.paths import Paths
+from lib.times import stamp
+from tests.rows import CONFIG, at, event, keep, report, staged
+
+SPECIFICATION = {
+    "category": "cz",
+    "functions": [],
+    "status": [
+        {"code": "cur_power", "type": "Integer", "values": '{"unit":"W","scale":1}'},
+        {"code": "cur_current", "type": "Integer", "values": '{"unit":"A","scale":3}'},
+        {"code": "mode", "type": "Enum", "values": '{"range":["1","2"]}'},
+    ],
+}
+
+
+def archive_specification(store: Paths, when: str, specification: dict[str, object]) -> None:
+    folder = store.registry / "plug01"
+    name = f"{stamp(at(when))}_specification.json"
+    files.write_text(folder / name, json.dumps(specification))
+
+
+def test_a_partition_has_the_columns_of_the_contract(store: Paths) -> None:
+    keep(store, [report("10 12:00", "cur_power", "853")])
+    staging.run(store, CONFIG)
+    with warehouse.connect() as connection:
+        file = str(warehouse.partition(store.staging, "2026-03-10"))
+        described = connection.execute(
+            "DESCRIBE SELECT * FROM read_parquet($file, hive_partitioning = false)", {"file": file}
+        ).fetchall()
+    assert [(name, kind) for name, kind, *_ in described] == [
+        ("device_id", "VARCHAR"),
+        ("device_name", "VARCHAR"),
+        ("code", "VARCHAR"),
+        ("event_time", "TIMESTAMP WITH TIME ZONE"),
+        ("event_id", "INTEGER"),
+        ("value", "VARCHAR"),
+        ("value_num", "DOUBLE"),
+        ("unit", "VARCHAR"),
+        ("event_from", "VARCHAR"),
+        ("ingestion_timestamp_utc", "TIMESTAMP WITH TIME ZONE"),
+        ("ingested_by", "VARCHAR"),
+        ("filename", "VARCHAR"),
+    ]
+
+
+def test_values_are_scaled_once_by_the_devices_own_specification(store: Paths) -> None:
+    archive_specification(store, "1", SPECIFICATION)
+    keep(store, [report("10 12:00", "cur_power", "853"), report("10 12:00", "cur_current", "412")])
+    rows = staging.run(store, CONFIG) and staged(store).set_index("code")
+    assert rows.loc["cur_power", ["value", "value_num", "unit"]].tolist() == ["853", 85.3, "W"]
+    assert rows.loc["cur_current", ["value_num", "unit"]].tolist() == [0.412, "A"]
+
+
+def test_the_specification_in_force_at_the_rows_time_counts(store: Paths) -> None:
+    changed = json.loads(json.dumps(SPECIFICATION).replace('\\"scale\\":1', '\\"scale\\":2'))
+    archive_specification(store, "5", SPECIFICATION)
+    archive_specification(store, "11", changed)
+    days = ("4 12:00", "10 12:00", "12 12:00")
+    keep(store, [report(day, "cur_power", "853") for day in days])
+    staging.run(store, CONFIG)
+    assert staged(store)["value_num"].tolist() == [85.3, 85.3, 8.53]
+
+
+def test_without_a_specification_the_typical_scale_is_used_and_a_finding_says_so(
+    store: Paths,
+) -> None:
+    keep(store, [report("10 12:00", "add_ele", "201"), report("10 12:01", "brand_new", "7")])
+    found = staging.run(store, CONFIG).findings
+    rows = staged(store)
+    assert rows["value_num"].iloc[0] == 0.201
+    assert rows["unit"].iloc[0] == "kWh"
+    assert rows["value"].iloc[1] == "7"
+    assert rows["value_num"].isna().tolist() == [False, True]
+    assert {(f.name, f.data["code"]) for f in found} == {
+        ("tcc.staging.scale_assumed", "add_ele"),
+        ("tcc.staging.unknown_code", "brand_new"),
+    }
+
+
+def test_equal_increments_in_a_row_are_all_real(store: Paths) -> None:
+    keep(store, [report(f"10 12:{minute:02d}", "add_ele", "100") for minute in range(0, 60, 10)])
+    counts = staging.run(store, CONFIG)
+    assert (counts.came, counts.staged, counts.duplicate) == (6, 6, 0)
+    assert staged(store)["value_num"].sum() == pytest.approx(0.6)
+
+
+def test_the_same_row_again_is_dropped_and_counted(store: Paths) -> None:
+    row = report("10 12:00", "cur_power", "853")
+    keep(store, [row, row], asked="11")
+    keep(store, [row, report("10 12:01", "cur_power", "9")], asked="12")
+    counts = staging.run(store, CONFIG)
+    assert (counts.came, counts.staged, counts.duplicate, counts.conflicting) == (4, 2, 2, 0)
+    assert staged(store)["ingestion_timestamp_utc"].iloc[0].to_pydatetime() == at("11")
+
+
+def test_another_value_under_a_key_is_a_conflict_that_the_newest_ingestion_wins(
+    store: Paths,
+) -> None:
+    keep(store, [report("10 12:00", "cur_power", "1")], asked="12")
+    keep(store, [report("10 12:00", "cur_power", "2")], asked="11")
+    counts = staging.run(store, CONFIG)
+    assert (counts.came, counts.staged, counts.duplicate, counts.conflicting) == (2, 1, 0, 1)
+    assert staged(store)["value"].tolist() == ["1"]
+    assert "tcc.staging.conflict" in {f.name for f in counts.findings}
+
+
+def test_online_offline_and_signal_rows_are_staged_without_code(store: Paths) -> None:
+    keep(
+        store,
+        [event("10 12:00", 2), event("10 12:05", 1), event("10 12:06", 8, event_value="-49")],
+    )
+    staging.run(store, CONFIG)
+    rows = staged(store)
+    assert rows["event_id"].tolist() == [2, 1, 8]
+    assert rows["code"].isna().all()
+    assert rows["value"].fillna("").tolist() == ["", "", "-49"]
+
+
+def test_a_row_without_a_value_and_values_of_odd_types_are_kept(store: Paths) -> None:
+    odd = [
+        report("10 12:00", "cur_power", None),
+        report("10 12:01", "cur_power", 853),
+        report("10 12:02", "cur_power", "many"),
+        report("10 12:03", "colour_data_v2", {"h": 1}),
+        report("10 12:04", "switch_1", True),
+    ]
+    keep(store, odd)
+    staging.run(store, CONFIG)
+    rows = staged(store)
+    assert rows["value"].fillna("").tolist() == ["", "853", "many", '{"h":1}', "true"]
+    assert rows["value_num"].fillna(-1).tolist() == [-1, 85.3, -1, -1, 1.0]
+
+
+def test_only_the_dates_of_new_rows_are_rebuilt(store: Paths) -> None:
+    keep(store, [report("10 12:00", "cur_power", "1"), report("11 12:00", "cur_power", "1")])
+    staging.run(store, CONFIG)
+    untouched = warehouse.partition(store.staging, "2026-03-10")
+    before = untouched.stat()
+    keep(store, [report("11 13:00", "cur_power", "2")], asked="21")
+    assert staging.run(store, CONFIG).dates == ["2026-03-11"]
+    assert untouched.stat().st_mtime_ns == before.st_mtime_ns
+    assert staging.run(store, CONFIG).dates == []
+
+
+def test_rows_that_come_late_reach_their_own_date(store: Paths) -> None:
+    keep(store, [report("12 12:00", "cur_power", "1")])
+    staging.run(store, CONFIG)
+    keep(store, [report("10 12:00", "cur_power", "2")], asked="21")
+    assert staging.run(store, CONFIG).dates == ["2026-03-10"]
+    assert staged(store)["value"].tolist() == ["2", "1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("cut", gzip.compress(b'[\n{"code":"cur_power"}\n]\n')[:-12]),
+        ("words", gzip.compress(b"<html>502 Bad Gateway</html>")),
+        ("error", gzip.compress(b'{"success":false,"code":1010,"msg":"token invalid"}')),
+        ("foreign", gzip.compress(b'[{"device_id":"other01","event_time":1773144000000}]')),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_set_aside_and_the_rest_goes_on(
+    store: Paths, name: str, content: bytes
+) -> None:
+    keep(store, [report("10 12:00", "cur_power", "1")])
+    bad = store.raw / "plug01" / "2026-03-10" / f"{name}.json.gz"
+    bad.write_bytes(content)
+    report_ = staging.run(store, CONFIG)
+    kept = store.quarantine / "plug01" / "2026-03-10" / bad.name
+    assert report_.quarantined == [kept]
+    assert kept.read_bytes() == content
+    assert json.loads(Path(f"{kept}.reason.json").read_text())["what"]
+    assert not bad.exists()
+    assert len(staged(store)) == 1
+
+
+def test_a_file_that_goes_bad_later_is_set_aside_and_its_window_taken_back(store: Paths) -> None:
+    first, _ = keep(
+        store, [report("10 12:00", "cur_power", "1"), report("11 12:00", "cur_power", "1")]
+    )
+    staging.run(store, CONFIG)
+    file = store.raw / first.file
+    file.write_bytes(file.read_bytes()[:-9])
+    keep(store, [report("10 13:00", "cur_power", "2")], asked="21")
+    counts = staging.run(store, CONFIG)
+    assert [path.name for path in counts.quarantined] == [file.name]
+    assert [str(value) for value in staged(store)["value"]] == ["2", "1"]
+    entries = {entry.file: entry for entry in staging.Journal(store.journal).all()}
+    assert not entries[first.file].complete
+
+
+def test_a_content_that_is_not_what_the_journal_says_is_set_aside(store: Paths) -> None:
+    (entry,) = keep(store, [report("10 12:00", "cur_power", "1")])
+    file = store.raw / entry.file
+    file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes()).replace(b'"1"', b'"9"')))
+    assert len(staging.run(store, CONFIG).quarantined) == 1
+    assert len(staged(store)) == 0
+
+
+def test_an_older_layout_copied_in_by_hand_stages(store: Paths) -> None:
+    folder = store.raw / "plug01" / "2026-03-11"
+    folder.mkdir(parents=True)
+    rows = [
+        report("11 01:00", "cur_power", 853, device_id="plug01", ingested_by="old"),
+        report("10 23:00", "cur_power", 120, device_id="plug01", ingested_by="old"),
+    ]
+    old = folder / "plug01_20260310T220000Z_20260311T020000Z_logs.json"
+    old.write_text(json.dumps(rows, indent=2))
+    os.utime(old, (0, 0))
+    counts = staging.run(store, CONFIG)
+    assert counts.dates == ["2026-03-10", "2026-03-11"]
+    assert staged(store)["value_num"].tolist() == [12.0, 85.3]
+    assert set(staged(store)["ingested_by"]) == {"old"}
+
+
+def test_a_rebuild_of_everything_gives_the_same_contents(store: Paths) -> None:
+    rows = [
+        report(f"{day} {hour:02d}:00", "cur_power", str(hour))
+        for day in (9, 10)
+        for hour in (1, 23)
+    ]
+    for number, own in enumerate((rows[1:], rows[:3], rows)):
+        keep(store, own, asked=f"{15 + number}")
+        staging.run(store, CONFIG)
+    before = staged(store)
+    counts = staging.run(store, CONFIG, rebuild=True)
+    assert counts.came == counts.staged + counts.duplicate + counts.conflicting == 10
+    assert staged(store).equals(before)
+
+
+def test_a_check_that_fails_leaves_the_old_partition(
+    store: Paths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    keep(store, [report("10 12:00", "cur_power", "1")])
+    staging.run(store, CONFIG)
+    checks = tmp_path / "sql"
+    checks.mkdir()
+    for file in warehouse.paths.SQL.glob("*.sql"):
+        (checks / file.name).write_text(file.read_text())
+    (checks / "checks").mkdir()
+    for name in staging.CHECKS:
+        (checks / "checks" / f"{name}.sql").write_text("SELECT 1 FROM partition WHERE value = '2';")
+    monkeypatch.setattr(warehouse.paths, "SQL", checks)
+    warehouse.sql.cache_clear()
+    keep(store, [report("10 13:00", "cur_power", "2")], asked="21")
+    with pytest.raises(DataError, match="staging_key"):
+        staging.run(store, CONFIG)
+    assert staged(store)["value"].tolist() == ["1"]
+    monkeypatch.undo()
+    warehouse.sql.cache_clear()
+    staging.run(store, CONFIG)
+    assert staged(store)["value"].tolist() == ["1", "2"]
