@@ -43,7 +43,7 @@ check: setup-test ## what runs before each commit
 	@if [ -e .git ] && git --version >/dev/null 2>&1; then $(RUN) pre-commit run --all-files; else \
 		echo "No git checkout: pre-commit's main tools run directly."; \
 		$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) mypy && \
-		find notebooks -name '*.ipynb' | xargs -r $(RUN) nbstripout --verify; fi
+		find notebooks -name '*.ipynb' | xargs -r $(RUN) nbstripout --verify --keep-id; fi
 
 run: setup tex ## the pipeline on your devices; the demo house without credentials
 	@$(RUN) tcc run

@@ -5,6 +5,7 @@ Does not belong here: reading the cloud. Nobody can say that an archive is whole
 of the time took half a log for a whole one), so no window of it counts as held.
 """
 
+import gzip
 import hashlib
 import re
 from collections import defaultdict
@@ -22,6 +23,8 @@ from lib.raw import Row
 from lib.times import from_ms, from_stamp, parse_instant
 
 SLACK_S = 2.0  # file systems keep coarse times
+ANSWER = {"success", "result", "logs"}  # an answer of the cloud has one of them, a row none
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{2,63}")  # it names a folder
 _NAMED = re.compile(r"_(\d{8}T\d{6}Z)_(\d{8}T\d{6}Z)_logs(_partial)?(-\d+)?\.json(\.gz)?$")
 
 
@@ -44,14 +47,16 @@ def import_file(
     rows, and files of the older layout. Raises BadRawFile, and ConfigError where neither
     the rows nor `device_id` say which device they are of.
     """
-    rows = _rows(raw.read_json(file), file)
+    by_device = _by_device(_rows(raw.read_json(file), file), device_id, file)
+    windows = [(_span(device, own, file), own) for device, own in by_device.items()]
     origin = hashlib.sha256(file.read_bytes()).hexdigest()
-    known = {entry.origin_sha256 for entry in Journal(paths.journal).all()}
+    # What was set aside since then has no rows any more, and may come again.
+    held = {entry.origin_sha256 for entry in Journal(paths.journal).all() if entry.rows}
     done = []
-    for device, own in _by_device(rows, device_id, file).items():
-        mark = f"{origin}:{device}"
-        if mark not in known:
-            window = _span(device, own, file)
+    for window, own in windows:
+        mark = f"{origin}:{window.device_id}"
+        known = mark in held
+        if not known:
             raw.write_window(
                 paths,
                 window,
@@ -61,21 +66,29 @@ def import_file(
                 complete=False,
                 origin_sha256=mark,
             )
-        done.append(Imported(file, device, 0 if mark in known else len(own), mark in known))
+        done.append(Imported(file, window.device_id, 0 if known else len(own), known))
     return done
 
 
 def _rows(content: Any, file: Path) -> list[Row]:
     """The rows of any of the shapes that archives have."""
-    if isinstance(content, dict) and content.get("success") is False:
-        raise raw.bad_file(file, f"it is an answer of the cloud with error {content.get('code')}")
     if isinstance(content, dict):
-        content = content.get("result", content)
-        content = content.get("logs") or content.get("list") if isinstance(content, dict) else None
+        return _answered(content, file)
     if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
         raise raw.bad_file(file, "it holds no list of log rows")
-    pages = [_rows(item, file) if item.keys() & {"result", "logs"} else [item] for item in content]
+    pages = [_answered(item, file) if item.keys() & ANSWER else [item] for item in content]
     return [row for page in pages for row in page]
+
+
+def _answered(answer: dict[str, Any], file: Path) -> list[Row]:
+    """The rows of an answer of the cloud, which may say what device they are of."""
+    if answer.get("success") is False:
+        raise raw.bad_file(file, f"it is an answer of the cloud with error {answer.get('code')}")
+    result = answer.get("result", answer)
+    if not isinstance(result, dict):
+        return _rows(result, file)
+    own = {key: result[key] for key in ("device_id",) if result.get(key)}
+    return [own | row for row in _rows(result.get("logs", result.get("list")), file)]
 
 
 def _by_device(rows: list[Row], device_id: str | None, file: Path) -> dict[str, list[Row]]:
@@ -88,6 +101,8 @@ def _by_device(rows: list[Row], device_id: str | None, file: Path) -> dict[str, 
                 where=str(file),
                 remedy="Name it: tcc import FILE --device ID.",
             )
+        if not _ID.fullmatch(own):
+            raise raw.bad_file(file, f"'{own}' is no device id")
         if device_id and own != device_id:
             raise raw.bad_file(file, f"it holds rows of '{own}', not of '{device_id}'")
         found[own].append(row)
@@ -119,6 +134,7 @@ def adopt_strays(
             adopted.append(_entry(paths, candidates[name]))
         except BadRawFile as error:
             bad.append(raw.set_aside(paths, candidates[name], error, None))
+    adopted.sort(key=lambda entry: (entry.asked_at, entry.file))
     for entry in adopted:
         Journal(paths.journal).append(entry)
     return adopted, bad
@@ -169,9 +185,18 @@ def _by_us(row: Row) -> bool:
 
 
 def _asked_at(rows: list[Row], file: Path) -> datetime:
-    """When the rows were asked for, as they say; an empty file's own time otherwise."""
+    """When the rows were asked for, as they say; an empty file's packing or its own time."""
     key = "ingestion_timestamp_utc"
     try:
         return max(parse_instant(str(row[key])) for row in rows if key in row)
     except (ValueError, ConfigError):
-        return datetime.fromtimestamp(file.stat().st_mtime, UTC).replace(microsecond=0)
+        at = _packed_at(file) or file.stat().st_mtime
+        return datetime.fromtimestamp(at, UTC).replace(microsecond=0)
+
+
+def _packed_at(file: Path) -> float | None:
+    if file.suffix != ".gz":
+        return None
+    with gzip.open(file) as packed:
+        packed.read(1)
+        return packed.mtime

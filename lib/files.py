@@ -6,7 +6,8 @@ Does not belong here: what is written, or where.
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from lib.errors import PipelineError
@@ -55,8 +56,7 @@ def write_text(target: Path, text: str, *, durable: bool = True) -> Path:
 def write_new(folder: Path, name: Callable[[int], str], content: bytes) -> Path:
     """Write bytes under the first free name, never over another file.
 
-    `name(n)` is the n-th candidate, from 1. A hard link makes the last step exclusive, so
-    that two writers cannot take the same name.
+    `name(n)` is the n-th candidate, from 1.
     """
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".{os.getpid()}.tmp"
@@ -65,22 +65,24 @@ def write_new(folder: Path, name: Callable[[int], str], content: bytes) -> Path:
         handle.flush()
         os.fsync(handle.fileno())
     try:
-        return _link_first_free(temporary, folder, name)
+        return link_new(temporary, folder, name)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _link_first_free(temporary: Path, folder: Path, name: Callable[[int], str]) -> Path:
-    attempt = 0
-    while True:
-        attempt += 1
+def link_new(file: Path, folder: Path, name: Callable[[int], str]) -> Path:
+    """Give a file a second name in a folder, the first free one of `name(1)`, `name(2)`, ...
+
+    A hard link is exclusive: two writers cannot take the same name.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for attempt in count(1):
         target = folder / name(attempt)
-        try:
-            os.link(temporary, target)
-        except FileExistsError:
-            continue
-        _sync(folder)
-        return target
+        with suppress(FileExistsError):
+            os.link(file, target)
+            _sync(folder)
+            break
+    return target
 
 
 def append_line(path: Path, line: str) -> None:

@@ -11,7 +11,13 @@ from datetime import datetime, timedelta
 
 from lib import raw, registry
 from lib.config import Config, Ingestion
-from lib.errors import DeviceRejected, SourceError, SourceRejected, SourceUnavailable
+from lib.errors import (
+    DeviceRejected,
+    SourceError,
+    SourceRejected,
+    SourceUnavailable,
+    TokenExpired,
+)
 from lib.findings import Finding
 from lib.journal import Entry, Journal, Window
 from lib.paths import Paths
@@ -156,7 +162,7 @@ def _work_off(
 ) -> None:
     """Ask for one window after the other until all are done or the run must stop."""
     refused: set[str] = set()
-    silent = 0
+    unanswered = 0
     for done, window in enumerate(windows):
         progress(done, len(windows), str(window))
         if time.monotonic() > deadline:
@@ -166,10 +172,10 @@ def _work_off(
         if window.device_id in refused:
             continue
         error = _ask(paths, source, window, report, now)
-        silent = silent + 1 if isinstance(error, SourceUnavailable) else 0
+        unanswered = unanswered + 1 if isinstance(error, SourceUnavailable | TokenExpired) else 0
         if isinstance(error, DeviceRejected):
             refused.add(window.device_id)
-        elif isinstance(error, SourceRejected) or (error and silent >= SILENT_IN_A_ROW):
+        elif isinstance(error, SourceRejected) or unanswered >= SILENT_IN_A_ROW:
             report.stopped = error
     progress(len(windows), len(windows), "")
 

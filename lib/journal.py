@@ -13,7 +13,7 @@ from pathlib import Path
 
 import lib
 from lib import files
-from lib.times import iso, parse_instant
+from lib.times import iso
 
 
 @dataclass(frozen=True, order=True)
@@ -34,7 +34,8 @@ class Entry:
 
     `asked_at` is when the cloud was asked, `dates` the UTC dates of the events. A window
     counts as held only where `complete`. A later entry of the same file replaces it: so a
-    file that went bad is taken back without changing a line.
+    file that went bad is taken back without changing a line. Only a line written when the
+    cloud was asked has `pages`; the others may stand anywhere in the journal.
     """
 
     file: str
@@ -60,7 +61,7 @@ class Entry:
         """Read a line back; raises ValueError, TypeError or KeyError where it was torn."""
         plain = json.loads(line)
         for key in ("start", "end", "asked_at"):
-            plain[key] = parse_instant(plain[key])
+            plain[key] = datetime.fromisoformat(plain[key])
         return cls(**plain | {"dates": tuple(plain["dates"])})
 
 
@@ -91,19 +92,25 @@ class Journal:
     def recent(self, since: datetime) -> list[Entry]:
         """Entries asked since an instant, oldest first, without reading the whole journal."""
         found: dict[str, Entry] = {}
-        for entry in _entries(_backwards(self.path)):
-            if entry.asked_at < since:
+        for entry in self._newest_first():
+            if entry.asked_at >= since:
+                found.setdefault(entry.file, entry)
+            elif entry.pages is not None:  # older lines are of older questions
                 break
-            found.setdefault(entry.file, entry)
         return list(found.values())[::-1]
 
     def last(self) -> Entry | None:
         """The newest entry, if there is any."""
-        return next(_entries(_backwards(self.path)), None)
+        return next(self._newest_first(), None)
+
+    def _newest_first(self) -> Iterator[Entry]:
+        lines = _backwards(self.path)
+        next(lines, b"")  # nothing, or a line torn by a crash
+        return _entries(lines)
 
 
 def _entries(lines: Iterable[bytes]) -> Iterator[Entry]:
-    """A line torn by a crash says nothing; its file is found again by `raw.adopt_strays`."""
+    """A line torn by a crash says nothing; its file is found again by `archive.adopt_strays`."""
     for line in lines:
         try:
             yield Entry.parse(line)
@@ -112,7 +119,7 @@ def _entries(lines: Iterable[bytes]) -> Iterator[Entry]:
 
 
 def _backwards(path: Path, block: int = 65_536) -> Iterator[bytes]:
-    """The lines of a file, from the last to the first."""
+    """The lines of a file, from the last to the first, after what follows the last line end."""
     if not path.exists():
         return
     with path.open("rb") as handle:

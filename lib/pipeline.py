@@ -7,7 +7,8 @@ failure. Does not belong here: what a step does (its notebook and `lib/`), drawi
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,6 +28,7 @@ COLLECT = ("01_ingest",)
 PREPARE = ("02_stage", "03_marts")
 ANALYSE = ("10_energy",)
 STEPS = (*COLLECT, *PREPARE, *ANALYSE)
+PAGE = "monograph"
 
 # What the demo house's first run looks back on: three weeks by day, the last one by hour.
 DEMO_DAYS = 21
@@ -43,12 +45,31 @@ class Step:
     error: PipelineError | None = None
 
 
+@dataclass(frozen=True)
+class Order:
+    """What to run: which steps, from which source, at which instant, with a page or not."""
+
+    steps: Sequence[str] = STEPS
+    source: sources.Name = "auto"
+    series: str = ""
+    now: str = ""
+    days: int | None = None
+    rebuild: bool = False
+    page: bool = True
+    promote: bool = False
+
+
 @dataclass
 class Run:
     """What became of a run: its folder, steps, findings and page."""
 
-    folder: Path
+    paths: Paths
+    config: Config
+    order: Order
+    source: sources.Name
     now: datetime
+    folder: Path
+    kept: dict[str, Path] = field(default_factory=dict)  # step -> folder with what it wrote
     steps: list[Step] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     built: Built | None = None
@@ -64,20 +85,6 @@ class Run:
         return not self.errors
 
 
-@dataclass(frozen=True)
-class Order:
-    """What to run: which steps, from which source, at which instant, with a page or not."""
-
-    steps: Sequence[str] = STEPS
-    source: sources.Name = "auto"
-    series: str = ""
-    now: str = ""
-    days: int | None = None
-    rebuild: bool = False
-    page: bool = True
-    promote: bool = False
-
-
 def quiet(step: str) -> Progress:
     """Show no progress."""
     return silent
@@ -90,37 +97,44 @@ def run(paths: Paths, config: Config, order: Order, *, show: Show = quiet) -> Ru
     made of it. Raises ConfigError where the source or the clock is wrong, or another run is
     under way.
     """
-    with files.locked(paths.data / "run.lock", busy=_busy(paths)):
-        source = sources.resolve(order.source)
-        now = sources.instant(source, paths, order.now, series=order.series)
-        if COLLECT[0] in order.steps:
-            _look_back(paths, config, order, source, now, show)
-        this = Run(_new_folder(paths, now), now)
+    with begun(paths, config, order) as this:
         for name in order.steps:
-            this.steps.append(_step(paths, order, this, name, source, show))
+            run_step(this, name, show)
         if order.promote and this.ok:
             page.promote(this.folder, paths)
         if order.page:
-            this.steps.append(_page(paths, this, show))
-        this.findings = _findings(this.folder)
-        _record(paths, this)
+            set_page(this, show)
     return this
 
 
-def _look_back(
-    paths: Paths,
-    config: Config,
-    order: Order,
-    source: sources.Name,
-    now: datetime,
-    show: Show,
-) -> None:
+@contextmanager
+def begun(paths: Paths, config: Config, order: Order) -> Iterator[Run]:
+    """Begin a run: no other runs in this store until it ends, and then it is recorded.
+
+    Raises ConfigError where the source or the clock is wrong, or another run is under way.
+    """
+    busy = ConfigError(
+        "another run is under way in this folder.",
+        where=str(paths.data),
+        risk="Nothing is lost: the next run asks for all that is not held.",
+        remedy="Wait for it to end, then start again.",
+    )
+    with files.locked(paths.data / "run.lock", busy=busy):
+        source = sources.resolve(order.source)
+        now = sources.instant(source, paths, order.now, series=order.series)
+        this = Run(paths, config, order, source, now, _new_folder(paths, now))
+        yield this
+        this.findings = findings_of(this)
+        _record(this)
+
+
+def _look_back(this: Run, show: Show) -> None:
     """Let a source with a clock of its own arrive at now: runs one after the other till then."""
-    instants = _instants(paths, order, source, now)
+    instants = _instants(this.paths, this.order, this.source, this.now)
     if not instants:
         return
-    progress = show("collecting")
-    with sources.opened(source, paths, config, now=instants[0], series=order.series) as opened:
+    paths, config, series, progress = this.paths, this.config, this.order.series, show("collecting")
+    with sources.opened(this.source, paths, config, now=instants[0], series=series) as opened:
         for done, instant in enumerate(instants):
             progress(done, len(instants), f"run of {instant:%Y-%m-%d %H:%M} UTC")
             opened.move_to(instant)
@@ -134,61 +148,73 @@ def _instants(paths: Paths, order: Order, source: sources.Name, now: datetime) -
     if source == "replay":
         start = last.asked_at + DAY if last else sources.series_span(order.series)[0] + DAY
         return _every(DAY, start, now)
-    days = order.days if order.days is not None else DEMO_DAYS if _first_demo(order, last) else 0
+    first_days = 0 if order.now or last else DEMO_DAYS
+    days = first_days if order.days is None else order.days
     if source != "demo" or not days:
         return []
     hourly_from = now - DAY
     return _every(DAY, now - timedelta(days=days), hourly_from) + _every(HOUR, hourly_from, now)
 
 
-def _first_demo(order: Order, last: object) -> bool:
-    return not order.now and last is None
-
-
 def _every(step: timedelta, start: datetime, end: datetime) -> list[datetime]:
     return [start + step * n for n in range(max(0, -((start - end) // step)))]
 
 
-def _step(
-    paths: Paths, order: Order, this: Run, name: str, source: sources.Name, show: Show
-) -> Step:
-    """Run one notebook, unless an earlier failure forbids it."""
-    if _forbidden(paths, this, name):
-        return Step(name, "skipped")
-    given: dict[str, Any] = {"data_dir": str(paths.data), "run_dir": str(this.folder)}
+def run_step(this: Run, name: str, show: Show = quiet) -> Step:
+    """Run one notebook, unless an earlier failure forbids it, and enter how it went."""
+    step = Step(name, "skipped")
+    if not _forbidden(this, name):
+        this.kept[name] = this.folder
+        step = _timed(name, lambda: _execute(this, name, show))
+    this.steps.append(step)
+    return step
+
+
+def _execute(this: Run, name: str, show: Show) -> None:
+    given: dict[str, Any] = {"data_dir": str(this.paths.data), "run_dir": str(this.folder)}
     if name in COLLECT:
-        given |= {"source": source, "series": order.series, "now": iso(this.now)}
+        _look_back(this, show)
+        given |= {"source": this.source, "series": this.order.series, "now": iso(this.now)}
     if name in PREPARE:
-        given |= {"rebuild": order.rebuild}
-    began, progress = time.monotonic(), show(name)
+        given |= {"rebuild": this.order.rebuild}
+    progress = show(name)
+    with watched(this.folder, progress):
+        notebooks.run(NOTEBOOKS / f"{name}.ipynb", this.folder, given)
+    progress(1, 1, "")
+
+
+def _timed(name: str, work: Callable[[], None]) -> Step:
+    """Do a step's work; what goes wrong becomes a part of the step."""
+    began = time.monotonic()
     try:
-        with watched(this.folder, progress):
-            notebooks.run(NOTEBOOKS / f"{name}.ipynb", this.folder, given)
+        work()
     except PipelineError as error:
         return Step(name, "failed", time.monotonic() - began, error)
-    progress(1, 1, "")
     return Step(name, "ok", time.monotonic() - began)
 
 
-def _forbidden(paths: Paths, this: Run, name: str) -> bool:
+def _forbidden(this: Run, name: str) -> bool:
     """After a failed preparation nothing follows; after a failed collection, what is held does."""
     failed = {step.name for step in this.steps if step.status != "ok"}
-    return bool(failed - set(COLLECT)) or (bool(failed) and Journal(paths.journal).last() is None)
+    return bool(failed - set(COLLECT) or (failed and Journal(this.paths.journal).last() is None))
 
 
-def _page(paths: Paths, this: Run, show: Show) -> Step:
+def set_page(this: Run, show: Show = quiet) -> Step:
     """Promote what the run wrote and set the page, unless something before it failed."""
-    blocking = [finding for finding in _findings(this.folder) if finding.blocks]
-    if any(step.status != "ok" and step.name not in COLLECT for step in this.steps) or blocking:
-        return Step("monograph", "skipped", error=_blocked(blocking) if blocking else None)
-    began, progress = time.monotonic(), show("monograph")
-    try:
-        page.promote(this.folder, paths)
-        this.built = monograph.build(paths)
-    except PipelineError as error:
-        return Step("monograph", "failed", time.monotonic() - began, error)
+    blocking = [finding for finding in findings_of(this) if finding.blocks]
+    step = Step(PAGE, "skipped", error=_blocked(blocking) if blocking else None)
+    if not blocking and all(s.status == "ok" or s.name in COLLECT for s in this.steps):
+        step = _timed(PAGE, lambda: _print(this, show))
+    this.steps.append(step)
+    return step
+
+
+def _print(this: Run, show: Show) -> None:
+    progress = show(PAGE)
+    for folder in sorted({this.kept[name] for name in ANALYSE if name in this.kept}):
+        page.promote(folder, this.paths)
+    this.built = monograph.build(this.paths)
     progress(1, 1, "")
-    return Step("monograph", "ok", time.monotonic() - began)
 
 
 def _blocked(blocking: list[Finding]) -> ManuscriptError:
@@ -199,8 +225,9 @@ def _blocked(blocking: list[Finding]) -> ManuscriptError:
     )
 
 
-def _findings(folder: Path) -> list[Finding]:
-    kept = sorted((folder / "findings").glob("*.json"))
+def findings_of(this: Run) -> list[Finding]:
+    """What the run's steps found in the data, those of an earlier run that it stands on too."""
+    kept = [folder / "findings" / f"{name}.json" for name, folder in this.kept.items()]
     return [finding for file in kept for finding in findings.load(file)]
 
 
@@ -217,31 +244,16 @@ def _new_folder(paths: Paths, now: datetime) -> Path:
         return folder
 
 
-def _record(paths: Paths, this: Run) -> None:
+def _record(this: Run) -> None:
     """Write down how the run went; a good one becomes `latest`."""
     steps = [
-        {
-            "name": s.name,
-            "status": s.status,
-            "seconds": round(s.seconds, 2),
-            "error": str(s.error or ""),
-        }
-        for s in this.steps
+        vars(s) | {"seconds": round(s.seconds, 2), "error": str(s.error or "")} for s in this.steps
     ]
     plain = {"now": iso(this.now), "ok": this.ok, "steps": steps}
     text = notebooks.redacted(json.dumps(plain, ensure_ascii=False, indent=1))
     files.write_text(this.folder / "run.json", text + "\n")
     if this.ok:
-        link = paths.runs / f".latest.{os.getpid()}"
+        link = this.paths.runs / f".latest.{os.getpid()}"
         link.unlink(missing_ok=True)
         link.symlink_to(this.folder.name)
-        link.replace(paths.runs / "latest")
-
-
-def _busy(paths: Paths) -> ConfigError:
-    return ConfigError(
-        "another run is under way in this folder.",
-        where=str(paths.data),
-        risk="Nothing is lost: the next run asks for all that is not held.",
-        remedy="Wait for it to end, then start again.",
-    )
+        link.replace(this.paths.runs / "latest")

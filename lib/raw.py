@@ -9,6 +9,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ from lib import files
 from lib.errors import BadRawFile
 from lib.journal import Entry, Journal, Window
 from lib.paths import Paths
-from lib.times import from_ms, iso, stamp
+from lib.times import from_ms, iso, stamp, to_ms
 
 Row = dict[str, Any]
 DAY_MS = 86_400_000
 SECONDS_BELOW = 100_000_000_000  # a smaller number counts seconds, not milliseconds
+YEAR_3000_MS = 32_503_680_000_000
 
 
 def event_time_ms(row: Row) -> int | None:
@@ -29,17 +31,19 @@ def event_time_ms(row: Row) -> int | None:
     value = row.get("event_time")
     try:
         number = int(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return _iso_ms(value)
-    return number * 1000 if abs(number) < SECONDS_BELOW else number
+        ms = number * 1000 if abs(number) < SECONDS_BELOW else number
+    except (TypeError, ValueError, OverflowError):
+        ms = _iso_ms(value)
+    return ms if 0 <= ms < YEAR_3000_MS else None
 
 
-def _iso_ms(value: Any) -> int | None:
+def _iso_ms(value: Any) -> int:
+    """An instant as ISO text, or -1."""
     try:
         instant = datetime.fromisoformat(str(value))
     except ValueError:
-        return None
-    return round((instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp() * 1000)
+        return -1
+    return to_ms(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
 
 
 def event_dates(rows: Iterable[Row]) -> tuple[str, ...]:
@@ -49,9 +53,12 @@ def event_dates(rows: Iterable[Row]) -> tuple[str, ...]:
 
 
 def encode(rows: Iterable[Row]) -> bytes:
-    """Rows as a JSON array, one a line, every field as it came."""
+    """Rows as a JSON array, one a line, every field as it came.
+
+    Half a character (a lone surrogate) becomes "?": no reader of JSON would take the file.
+    """
     lines = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)
-    return b"[\n" + ",\n".join(lines).encode() + b"\n]\n"
+    return b"[\n" + ",\n".join(lines).encode(errors="replace") + b"\n]\n"
 
 
 def content(path: Path) -> bytes:
@@ -67,7 +74,7 @@ def read_json(path: Path) -> Any:
     """The content of a JSON file, packed or not. Raises BadRawFile."""
     try:
         return json.loads(content(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise bad_file(path, f"it is not JSON ({error})") from error
 
 
@@ -112,17 +119,17 @@ def write_window(
     """Keep an answered window for ever: first the file, then its line in the journal.
 
     An empty window is a file too, and a window asked again is a new file. Only `complete`
-    windows count as held.
+    windows count as held. The packed file's own time says when the cloud was asked.
     """
     kept = [*_marked(rows, window.device_id, asked_at, ingested_by)]
-    content = encode(kept)
+    plain = encode(kept)
     dates = event_dates(kept)
     stem = f"{window.device_id}_{stamp(window.start)}_{stamp(window.end)}_logs"
     day = f"{window.start:%Y-%m-%d}" if complete or not dates else dates[-1]
     file = files.write_new(
         paths.raw / window.device_id / day,
         lambda n: f"{stem}{'' if complete else '_partial'}{'' if n == 1 else f'-{n}'}.json.gz",
-        gzip.compress(content, 6, mtime=0),
+        gzip.compress(plain, 6, mtime=int(asked_at.timestamp())),
     )
     entry = Entry(
         file=str(file.relative_to(paths.raw)),
@@ -132,7 +139,7 @@ def write_window(
         asked_at=asked_at,
         complete=complete,
         rows=len(kept),
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=hashlib.sha256(plain).hexdigest(),
         dates=dates,
         pages=pages,
         origin_sha256=origin_sha256,
@@ -151,19 +158,22 @@ def _marked(rows: Iterable[Row], device_id: str, at: datetime, by: str) -> Itera
 def set_aside(paths: Paths, file: Path, error: BadRawFile, entry: Entry | None) -> Path:
     """Move a bad file to the quarantine, with the reason beside it, and take its window back."""
     relative = file.relative_to(paths.raw)
-    target = paths.quarantine / relative
-    target.parent.mkdir(parents=True, exist_ok=True)
+    target = files.link_new(
+        file,
+        paths.quarantine / relative.parent,
+        lambda n: file.name if n == 1 else f"{n}-{file.name}",
+    )
     reason = {"file": str(relative), "what": error.what, "remedy": error.remedy}
     files.write_text(
         target.with_name(target.name + ".reason.json"),
         json.dumps(reason, ensure_ascii=False, indent=1) + "\n",
     )
-    file.replace(target)
     if entry:
         Journal(paths.journal).append(_taken_back(entry))
+    file.unlink()
     return target
 
 
 def _taken_back(entry: Entry) -> Entry:
     """The same window, no longer held: it is asked for again while the cloud still has it."""
-    return Entry(**{**entry.__dict__, "complete": False, "rows": 0})
+    return replace(entry, complete=False, rows=0, pages=None)

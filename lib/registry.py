@@ -41,31 +41,33 @@ def refresh(
 ) -> list[Finding]:
     """Archive the device list and each specification where they changed; at most once a day.
 
-    A refusal of one device is a finding. Raises SourceError where the list is refused and no
-    device was named by the user.
+    A refusal is a finding; what did not answer is asked again at the next run. Raises
+    SourceError where the list is refused and there is neither an older one nor a device that
+    the user named.
     """
     if _checked_at(paths) > now - DAY and not {d.id for d in wanted} - names(paths).keys():
         return []
-    devices, findings = _listed(cloud, wanted)
+    devices, findings = _listed(paths, cloud, wanted)
     _archive(paths.registry / "devices", "devices", devices, now)
     for device in devices:
         findings += _refresh_specification(paths, cloud, device["id"], now)
-    files.write_text(_checked(paths), json.dumps({"at": iso(now)}) + "\n")
+    if all(finding.data["terminal"] for finding in findings):
+        files.write_text(_checked(paths), json.dumps({"at": iso(now)}) + "\n")
     return findings
 
 
 def _listed(
-    cloud: TuyaCloud, wanted: Sequence[Device]
+    paths: Paths, cloud: TuyaCloud, wanted: Sequence[Device]
 ) -> tuple[list[dict[str, Any]], list[Finding]]:
     """The devices of the project, cut down to the wanted ones where the user named some."""
     findings = []
     try:
         found = {str(d["id"]): _kept(d) for d in cloud.devices() if d.get("id")}
     except SourceError as error:
-        if not wanted:
+        found = {str(d["id"]): d for d in known(paths)}
+        if not wanted and not found:
             raise
         findings.append(_refused("lista de dispositivos", error))
-        found = {}
     if wanted:
         found = {d.id: found.get(d.id, {"id": d.id}) | {"name": d.name} for d in wanted}
     return list(found.values()), findings
@@ -107,7 +109,12 @@ def _archive(folder: Path, name: str, content: Any, now: datetime) -> None:
 
 
 def _dated(folder: Path, name: str) -> list[Path]:
-    return sorted(folder.glob(f"*_{name}*.json")) if folder.exists() else []
+    """The archived files, oldest first; of one instant, `-2` comes after the first."""
+    return sorted(folder.glob(f"*_{name}*.json"), key=_age)
+
+
+def _age(file: Path) -> tuple[str, int, str]:
+    return file.name.split("_")[0], len(file.name), file.name
 
 
 def _newest(folder: Path, name: str) -> Path | None:

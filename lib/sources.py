@@ -8,7 +8,7 @@ protocol as the cloud; nothing past this module knows the difference.
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -103,14 +103,19 @@ def opened(
     """Open a source and claim the store for it. Raises ConfigError and StoreMismatch."""
     name = resolve(name)
     if name == "cloud":
-        yield _cloud(paths, config, now)
+        measured = Origin("measured")
+        access = _access()
+        claim(paths, measured, now=now)
+        with closing(_client(access, config)) as cloud:
+            yield Source(cloud, measured, config.devices, lambda instant: None)
         return
     with _stand_in(name, series, now) as (access, origin, move_to):
         claim(paths, origin, now=now)
-        yield Source(_client(access, config), origin, (), move_to)
+        with closing(_client(access, config)) as cloud:
+            yield Source(cloud, origin, (), move_to)
 
 
-def _cloud(paths: Paths, config: Config, now: datetime) -> Source:
+def _access() -> Credentials:
     access = credentials()
     if access is None:
         raise ConfigError(
@@ -119,9 +124,7 @@ def _cloud(paths: Paths, config: Config, now: datetime) -> Source:
             remedy="Fill TUYA_ACCESS_ID, TUYA_ACCESS_SECRET and TUYA_REGION in .env, "
             "or try the demo house: tcc run --source demo.",
         )
-    origin = Origin("measured")
-    claim(paths, origin, now=now)
-    return Source(_client(access, config), origin, config.devices, lambda instant: None)
+    return access
 
 
 def _client(access: Credentials, config: Config) -> TuyaCloud:

@@ -59,7 +59,8 @@ def of(paths: Paths, config: Config, *, now: datetime) -> Status:
     rows = _rows(paths)
     gaps = coverage.joined_gaps(warehouse.read(paths.marts / "gaps"))
     names = registry.names(paths, config.devices)
-    ids = sorted({entry.device_id for entry in entries}, key=lambda i: (names.get(i, i), i))
+    listed = {str(device["id"]) for device in registry.known(paths)}
+    ids = sorted(listed | {e.device_id for e in entries}, key=lambda i: (names.get(i, i), i))
     devices = [
         _device(i, names.get(i, i), entries, rows, gaps[gaps["device_id"] == i], config, now)
         for i in ids

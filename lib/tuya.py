@@ -19,24 +19,17 @@ from typing import Any
 
 import requests
 import tinytuya
-from tenacity import (
-    Retrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-    wait_exponential_jitter,
-)
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from lib.credentials import Credentials
-from lib.errors import SourceRejected, SourceUnavailable, TokenExpired, TruncatedPull
-from lib.tuya_codes import error_of
+from lib.errors import SourceRejected, SourceUnavailable, TokenExpired
+from lib.tuya_codes import broken_off, error_of, no_answer, unsendable, untrusted
 
 EVENT_TYPES = "1,2,3,4,5,6,7,8,9,10"
 ATTEMPTS = 4
 CHUNK = 65_536
+UNREAD = requests.exceptions.BaseHTTPError  # type: ignore[attr-defined]  # of a body cut short
 NOT_OPENED = (1108, 28841101, 28841105, 28841106)  # this endpoint only: another may answer
-
-# At DEBUG tinytuya prints headers with the secret and the token: nothing below WARNING passes.
-logging.getLogger("tinytuya").addFilter(lambda record: record.levelno >= logging.WARNING)
 
 
 @dataclass(frozen=True)
@@ -45,6 +38,15 @@ class LogPage:
 
     rows: list[dict[str, Any]]
     last: bool
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What tinytuya sees of an answer; in `text` it would look for a dead token, and log it."""
+
+    content: bytes
+    text: str = ""
+    status_code: int = 200
 
 
 class _Transport:
@@ -56,27 +58,34 @@ class _Transport:
         self.timeout_s = timeout_s
         self.calls = 0
 
-    def get(self, url: str, headers: dict[str, str]) -> requests.Response:
+    def get(self, url: str, headers: dict[str, str]) -> _Answer:
         """Send one GET and read all of it in time. Raises SourceError."""
         where = url.split("?")[0]
-        self.calls += 1
-        try:
-            response = self._read(url, headers)
-        except requests.exceptions.SSLError as error:
-            raise _unsafe(where) from error
-        except requests.RequestException as error:
-            raise _no_answer(where, type(error).__name__) from error
-        answer = _json(response)
+        status, content = self._sent(url, headers, where)
+        answer = _json(content)
         if not isinstance(answer, dict):
-            raise _no_answer(where, f"HTTP {response.status_code} without JSON")
+            raise no_answer(where, f"HTTP {status} without JSON")
         if answer.get("success") is not True:
             raise error_of(answer, where)
-        if not isinstance(answer.get("result"), dict | list):
-            raise _no_answer(where, "success without a result")
-        return response
+        if not isinstance(answer.get("result"), dict):
+            raise no_answer(where, "success without a result")
+        return _Answer(content)
 
-    def _read(self, url: str, headers: dict[str, str]) -> requests.Response:
-        """requests limits the pause between bytes only; the whole answer has a deadline too."""
+    def _sent(self, url: str, headers: dict[str, str], where: str) -> tuple[int, bytes]:
+        self.calls += 1
+        try:
+            return self._read(url, headers)
+        except requests.exceptions.SSLError as error:
+            if "SSLEOFError" in str(error):
+                raise no_answer(where, "the connection broke") from error
+            raise untrusted(where) from error
+        except (requests.exceptions.InvalidHeader, UnicodeError):
+            raise unsendable(where) from None  # the error itself repeats the secret
+        except (OSError, UNREAD) as error:
+            raise no_answer(where, type(error).__name__) from error
+
+    def _read(self, url: str, headers: dict[str, str]) -> tuple[int, bytes]:
+        """HTTP status and body; requests limits only the pause between two bytes of it."""
         deadline = time.monotonic() + self.timeout_s
         with self.session.get(
             url,
@@ -87,37 +96,18 @@ class _Transport:
             stream=True,
         ) as response:
             body = bytearray()
-            for chunk in response.iter_content(CHUNK):
+            while chunk := response.raw.read1(CHUNK, decode_content=True):
                 body += chunk
                 if time.monotonic() > deadline:
                     raise requests.ReadTimeout(f"more than {self.timeout_s} s")
-            response._content = bytes(body)
-        return response
+            return response.status_code, bytes(body)
 
 
-def _json(response: requests.Response) -> Any:
+def _json(content: bytes) -> Any:
     try:
-        return json.loads(response.content)
+        return json.loads(content)
     except ValueError:
         return None
-
-
-def _no_answer(where: str, why: str) -> SourceUnavailable:
-    return SourceUnavailable(
-        f"no usable answer ({why}).",
-        where=where,
-        risk="What the cloud holds expires after 7 days.",
-        remedy="The next run asks again; if it lasts, check the network.",
-    )
-
-
-def _unsafe(where: str) -> SourceRejected:
-    return SourceRejected(
-        "the server's certificate is not trusted.",
-        where=where,
-        risk="Nothing was sent: the access secret travels in this connection.",
-        remedy="Check API_ENDPOINT; name the authority of a server of your own in TUYA_CA_BUNDLE.",
-    )
 
 
 _active: ContextVar[_Transport | None] = ContextVar("transport", default=None)
@@ -130,12 +120,16 @@ class _Requests:
     request = staticmethod(requests.request)
 
     @staticmethod
-    def get(url: str, headers: dict[str, str]) -> requests.Response:
+    def get(url: str, headers: dict[str, str]) -> requests.Response | _Answer:
         transport = _active.get()
         return transport.get(url, headers) if transport else requests.get(url, headers=headers)
 
 
-sys.modules["tinytuya.Cloud"].requests = _Requests  # type: ignore[attr-defined]
+_module: Any = sys.modules["tinytuya.Cloud"]
+_module.requests = _Requests
+# At DEBUG tinytuya's cloud prints headers with the secret and the token; it may warn only.
+_module.log = logging.getLogger("tinytuya.Cloud")
+_module.log.setLevel(logging.WARNING)
 
 
 class _Client(tinytuya.Cloud):  # type: ignore[misc]
@@ -170,7 +164,7 @@ class TuyaCloud:
         self._retrying = Retrying(
             retry=retry_if_exception_type(SourceUnavailable),
             stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_exponential_jitter(initial=0.5, max=12),
+            wait=wait_exponential_jitter(multiplier=0.5, max=12),
             sleep=pause,
             reraise=True,
         )
@@ -180,11 +174,15 @@ class TuyaCloud:
         """Requests sent so far, repeats and tokens included: what the monthly quota counts."""
         return self._transport.calls
 
-    def get(self, path: str, query: dict[str, Any] | None = None) -> Any:
+    def close(self) -> None:
+        """Let go of the kept connections."""
+        self._transport.session.close()
+
+    def get(self, path: str, query: dict[str, Any] | None = None) -> dict[str, Any]:
         """The `result` of a GET; transient failures are repeated. Raises SourceError."""
         return self._retrying(self._get_with_token, path, query)
 
-    def _get_with_token(self, path: str, query: dict[str, Any] | None) -> Any:
+    def _get_with_token(self, path: str, query: dict[str, Any] | None) -> dict[str, Any]:
         """Repeat once with a new client where the token ended, by code and not by text."""
         try:
             return self._get_once(path, query)
@@ -192,36 +190,40 @@ class TuyaCloud:
             self._client = None
             return self._get_once(path, query)
 
-    def _get_once(self, path: str, query: dict[str, Any] | None) -> Any:
+    def _get_once(self, path: str, query: dict[str, Any] | None) -> dict[str, Any]:
         active = _active.set(self._transport)
         try:
             self._client = self._client or _Client(self._credentials)
-            return self._client.cloudrequest(path, query=query)["result"]
+            result: dict[str, Any] = self._client.cloudrequest(path, query=query)["result"]
+            return result
+        except (KeyError, TypeError) as error:  # a token answer without a token
+            raise no_answer(path, "an answer of another shape") from error
         finally:
             _active.reset(active)
 
     def devices(self) -> list[dict[str, Any]]:
-        """All devices linked to the project, as they came (secrets included: never write them)."""
+        """All devices linked to the project, as they came (secrets included: never write them).
+
+        Raises TruncatedPull where the list breaks off.
+        """
         found: list[dict[str, Any]] = []
         query: dict[str, Any] = {"size": "50"}
-        for _ in range(1000):
-            result = self.get("/v1.0/iot-01/associated-users/devices", query)
+        seen: set[str] = set()
+        while True:
+            result = self.get("/v1.0/iot-01/associated-users/devices", dict(query))
             found += result.get("devices") or []
-            key = result.get("last_row_key")
-            if not result.get("has_more") or not key or key == query.get("last_row_key"):
-                break
-            query["last_row_key"] = key
-        return found
+            if not result.get("has_more"):
+                return found
+            query["last_row_key"] = _next_key(result.get("last_row_key"), seen, "device list")
 
     def specification(self, device_id: str) -> dict[str, Any]:
         """The device's own data points: type, scale and unit of each code."""
         try:
-            result = self.get(f"/v1.1/devices/{device_id}/specifications")
+            return self.get(f"/v1.1/devices/{device_id}/specifications")
         except SourceRejected as error:
             if error.code not in NOT_OPENED:
                 raise
-            result = self.get(f"/v1.0/iot-03/devices/{device_id}/specification")
-        return dict(result)
+            return self.get(f"/v1.0/iot-03/devices/{device_id}/specification")
 
     def log_pages(self, device_id: str, start_ms: int, end_ms: int) -> Iterator[LogPage]:
         """All log rows of a window, page by page, until the cloud says that none is left.
@@ -239,22 +241,16 @@ class TuyaCloud:
         seen: set[str] = set()
         while True:
             result = self.get(f"/v1.0/devices/{device_id}/logs", dict(query))
-            key = result.get("next_row_key")
             last = not result.get("has_next")
             yield LogPage(rows=result.get("logs") or [], last=last)
             if last:
                 return
-            if not key or key in seen:
-                raise _no_way_on(device_id, len(seen) + 1, repeated=bool(key))
-            seen.add(key)
-            query["start_row_key"] = key
+            query["start_row_key"] = _next_key(result.get("next_row_key"), seen, device_id)
 
 
-def _no_way_on(device_id: str, page: int, *, repeated: bool) -> TruncatedPull:
-    why = "repeats a row key" if repeated else "names no next row key"
-    return TruncatedPull(
-        f"page {page} says that more follows but {why}.",
-        where=device_id,
-        risk="The rows that came are kept; the window is not counted as held.",
-        remedy="The next run asks for it again.",
-    )
+def _next_key(key: Any, seen: set[str], where: str) -> str:
+    """The key of the next page. Raises TruncatedPull where there is none or it came before."""
+    if key and key not in seen:
+        seen.add(key)
+        return str(key)
+    raise broken_off(where, len(seen) + 1, repeated=bool(key))

@@ -1,6 +1,7 @@
-"""What each error code of the Tuya Cloud means for a run, and what to tell the user.
+"""What each failure of the Tuya Cloud means for a run, and what to tell the user.
 
-Belongs here: code -> error class and remedy. Does not belong here: asking or retrying.
+Belongs here: code -> error class and remedy, and failures without a code. Does not belong
+here: asking or retrying.
 Meanings: Tuya's global error codes (developer.tuya.com, Error Code) and public threads;
 none was provoked on the live cloud.
 """
@@ -13,6 +14,7 @@ from lib.errors import (
     SourceRejected,
     SourceUnavailable,
     TokenExpired,
+    TruncatedPull,
 )
 
 _RETRY = "The next run asks again."
@@ -73,3 +75,43 @@ def error_of(answer: dict[str, Any], where: str) -> SourceError:
         if code in remedies:
             return kind(what, code=code, where=where, remedy=remedies[code])
     return SourceRejected(what, code=code, where=where, remedy="This code is not known here.")
+
+
+def no_answer(where: str, why: str) -> SourceUnavailable:
+    """The error for an answer that is none: no connection, no JSON, another shape."""
+    return SourceUnavailable(
+        f"no usable answer ({why}).",
+        where=where,
+        risk="What the cloud holds expires after 7 days.",
+        remedy="The next run asks again; if it lasts, check the network.",
+    )
+
+
+def untrusted(where: str) -> SourceRejected:
+    """The error for a server that cannot show a certificate of a known authority."""
+    return SourceRejected(
+        "the server's certificate is not trusted.",
+        where=where,
+        risk="Nothing was sent: the access secret travels in this connection.",
+        remedy="Check API_ENDPOINT; name the authority of a server of your own in TUYA_CA_BUNDLE.",
+    )
+
+
+def unsendable(where: str) -> SourceRejected:
+    """The error for credentials that no header can carry; it does not repeat them."""
+    return SourceRejected(
+        "the access id or secret holds characters that cannot be sent.",
+        where=where,
+        remedy="Copy TUYA_ACCESS_ID and TUYA_ACCESS_SECRET again (.env), without quotes.",
+    )
+
+
+def broken_off(where: str, page: int, *, repeated: bool) -> TruncatedPull:
+    """The error for a list that goes on, but gives no way to its next page."""
+    why = "repeats a row key" if repeated else "names no next row key"
+    return TruncatedPull(
+        f"page {page} says that more follows but {why}.",
+        where=where,
+        risk="What came is kept, but not counted as the whole.",
+        remedy="The next run asks for it again.",
+    )

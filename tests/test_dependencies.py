@@ -118,11 +118,12 @@ def test_what_is_imported_is_a_direct_dependency() -> None:
 
 
 def test_every_dependency_of_the_pipeline_is_used() -> None:
+    owners = packages_distributions()
     used = {
         canonicalize_name(owner)
         for file in (ROOT / "lib").rglob("*.py")
         for name in imported(ast.parse(file.read_text("utf-8")))
-        for owner in packages_distributions().get(name, [name])
+        for owner in owners.get(name, [name])
     }
     unused = pins(PROJECT["project"]["dependencies"]).keys() - used
     assert sorted(unused) == sorted(USED_UNSEEN)

@@ -1,0 +1,79 @@
+"""Dagster's asset checks: what must hold of what was written, shown beside its asset.
+
+Put here checks of a written partition and of a run's findings. Keep the SQL in lib/sql/checks
+(a check returns the offending rows) and what raises a finding in lib/.
+Concept: https://docs.dagster.io/guides/test/asset-checks
+"""
+
+from collections.abc import Iterator
+
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    MetadataValue,
+    multi_asset_check,
+)
+from dagster_duckdb import DuckDBResource
+
+from lib import paths, warehouse
+from lib.findings import Finding
+from lib.paths import Paths
+from orchestration.numbers import newest_date
+
+FINDINGS = "findings"
+STAGED = "staging_tuya_logs"
+ON_STAGED = sorted(file.stem for file in (paths.SQL / "checks").glob("staging_*.sql"))
+
+
+def findings_check(asset: str, *, blocking: bool = False) -> AssetCheckSpec:
+    """The check that an asset's findings let the page be set; blocking only before the page."""
+    text = "None of the findings blocks the page. Each one stands in the executed notebook."
+    return AssetCheckSpec(FINDINGS, asset=asset, blocking=blocking, description=text)
+
+
+def judged(asset: str, found: list[Finding]) -> AssetCheckResult:
+    """Whether findings let the page be set, with their number and their sentences."""
+    blocking = sum(finding.blocks for finding in found)
+    sentences = "\n".join(f"- {finding}" for finding in found)
+    return AssetCheckResult(
+        check_name=FINDINGS,
+        asset_key=asset,
+        passed=not blocking,
+        severity=AssetCheckSeverity.ERROR,
+        metadata={
+            "findings": len(found),
+            "blocking": blocking,
+            "text": MetadataValue.md(sentences or "Nenhum achado."),
+        },
+    )
+
+
+@multi_asset_check(
+    specs=[AssetCheckSpec(name, asset=STAGED, blocking=True) for name in ON_STAGED],
+    description="The newest partition, by the SQL that staging itself is held to.",
+)
+def newest_partition(duckdb: DuckDBResource) -> Iterator[AssetCheckResult]:
+    """Count the rows of the newest staged date that offend each check."""
+    for name, offenders in _offenders(Paths.at(), duckdb).items():
+        count = {"offenders": offenders}
+        yield AssetCheckResult(
+            check_name=name, asset_key=STAGED, passed=not offenders, metadata=count
+        )
+
+
+def _offenders(store: Paths, duckdb: DuckDBResource) -> dict[str, int]:
+    """For each check on staging, how many rows of the newest date offend it."""
+    if (day := newest_date(store.staging)) is None:
+        return dict.fromkeys(ON_STAGED, 0)
+    with duckdb.get_connection() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        file = str(warehouse.partition(store.staging, day)).replace("'", "''")
+        connection.execute(
+            "CREATE TEMP VIEW partition AS SELECT * FROM read_parquet("
+            f"'{file}', file_row_number = true, hive_partitioning = false)"
+        )
+        return {
+            name: len(warehouse.run(connection, f"checks/{name}", {"day": day}).fetchall())
+            for name in ON_STAGED
+        }

@@ -1,0 +1,114 @@
+"""What a Dagster run holds while it lasts: the credentials, the pipeline's run, a DuckDB.
+
+Belongs here: taking and giving back what assets and checks share. Does not belong here: what is
+done with it, nor any secret: Dagster keeps only the names of environment variables.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from dagster import ConfigurableResource, EnvVar, InitResourceContext
+from dagster_duckdb import DuckDBResource
+from pydantic import AliasChoices, Field, PrivateAttr
+
+from lib import config, pipeline
+from lib.credentials import Environment, credentials
+from lib.paths import Paths
+
+
+def _names(field: str) -> list[str]:
+    """The environment variables that a credential may stand in, the first one first."""
+    alias = Environment.model_fields[field].validation_alias
+    return [str(name) for name in (alias.choices if isinstance(alias, AliasChoices) else [alias])]
+
+
+class TuyaCredentials(ConfigurableResource[Any]):
+    """How to reach the Tuya Cloud; without any of it, the demo house is measured."""
+
+    access_id: str | None = Field(None, repr=False)
+    access_secret: str | None = Field(None, repr=False)
+    region: str | None = None
+    endpoint: str | None = None
+    ca_bundle: str | None = None
+    mapping_path: str | None = None
+
+    @classmethod
+    def from_environment(cls) -> "TuyaCredentials":
+        """Name the variables that are set; their values are read when a run begins.
+
+        A variable that is not set is not asked for: `.env` or tinytuya.json may hold it.
+        """
+        named: dict[str, Any] = {}
+        for field in Environment.model_fields:
+            found = [name for name in _names(field) if os.environ.get(name)]
+            named |= {field: EnvVar(found[0])} if found else {}
+        return cls(**named)
+
+    @contextmanager
+    def yield_for_execution(self, context: InitResourceContext) -> Iterator["TuyaCredentials"]:
+        """Give the values to the notebooks, by the environment alone, while a run lasts.
+
+        Raises ConfigError for half a pair, before anything runs.
+        """
+        held = {field: getattr(self, field) for field in Environment.model_fields}
+        given = {_names(field)[0]: str(value) for field, value in held.items() if value}
+        before = {name: os.environ.get(name) for name in given}
+        os.environ.update(given)
+        try:
+            credentials()
+            yield self
+        finally:
+            for name, value in before.items():
+                _restore(name, value)
+
+
+def _restore(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
+
+
+class PipelineRun(ConfigurableResource[Any]):
+    """One run of the pipeline: its lock, clock, source and folder, for all assets of it.
+
+    An empty `now` is the source's own clock; the rest is as in `tcc run`.
+    """
+
+    tuya: TuyaCredentials
+    source: str = "auto"
+    series: str = ""
+    now: str = ""
+    days: int | None = None
+    rebuild: bool = False
+
+    _this: pipeline.Run = PrivateAttr()
+
+    @property
+    def this(self) -> pipeline.Run:
+        """The run under way."""
+        return self._this
+
+    @contextmanager
+    def yield_for_execution(self, context: InitResourceContext) -> Iterator["PipelineRun"]:
+        """Hold the same lock as `tcc run`, so that one writes at a time. Raises ConfigError."""
+        names = ("source", "series", "now", "days", "rebuild")
+        order = pipeline.Order(**{name: getattr(self, name) for name in names})
+        with pipeline.begun(Paths.at(), config.load(), order) as this:
+            self._this = this
+            yield self
+            _hold_back(this)
+
+
+def _hold_back(this: pipeline.Run) -> None:
+    """Let the record of a run that Dagster ended before the page say what blocks it."""
+    printed = any(step.name == pipeline.PAGE for step in this.steps)
+    if not printed and any(finding.blocks for finding in pipeline.findings_of(this)):
+        pipeline.set_page(this)
+
+
+def in_memory() -> DuckDBResource:
+    """A DuckDB for the checks: in memory, for two processes cannot share a file."""
+    return DuckDBResource(database=":memory:")

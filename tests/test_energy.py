@@ -1,0 +1,157 @@
+"""Which meter counts, what the house used, when, and how well two meters agree."""
+
+import math
+from datetime import date, timedelta
+
+import pandas as pd
+import pytest
+from pandas import DataFrame
+
+from lib import coverage, energy
+from tests.rows import at
+
+NAN = math.nan
+
+
+def days(*rows: tuple[str, int, float, float, float]) -> DataFrame:
+    """Daily rows: device, day of March, increments, totals and integral in Wh; well observed."""
+    frame = DataFrame(
+        rows,
+        columns=[
+            *("device_id", "day", "energy_wh_increment", "energy_wh_total", "energy_wh_integral"),
+        ],
+    )
+    return frame.assign(
+        device_name=frame["device_id"].str.title(),
+        local_date=[pd.Timestamp(2026, 3, day) for day in frame["day"]],
+        alive_s=86400.0,
+        power_s=86400.0,
+        coverage=1.0,
+    )
+
+
+def hours(power_w: dict[str, list[float]], power_s: float = 3600.0) -> DataFrame:
+    """Hourly rows of devices from midnight UTC of 10 March."""
+    rows = [
+        (device, pd.Timestamp(at("10")) + timedelta(hours=n), w, power_s)
+        for device, own in power_w.items()
+        for n, w in enumerate(own)
+    ]
+    frame = DataFrame(rows, columns=["device_id", "hour_start", "energy_wh_integral", "power_s"])
+    frame["energy_wh_integral"] *= power_s / 3600
+    return frame
+
+
+def test_increments_come_before_totals_and_totals_before_the_integral() -> None:
+    daily = energy.chosen(
+        days(
+            ("plug", 10, 100, NAN, 90),
+            ("plug", 11, 0, NAN, 5),
+            ("meter", 10, NAN, 300, 310),
+            ("old", 10, NAN, NAN, 50),
+            ("lamp", 10, NAN, NAN, NAN),
+        )
+    )
+    assert daily["meter"].fillna("").tolist() == [
+        *("increment", "increment", "total", "integral", ""),
+    ]
+    assert daily["energy_wh"].fillna(-1).tolist() == [100, 0, 300, 50, -1]
+    assert energy.metered(daily)["device_id"].nunique() == 3
+
+
+def test_what_the_mains_meter_saw_beyond_the_devices_is_a_bar_of_its_own() -> None:
+    daily = energy.chosen(
+        days(
+            *(("plug", 10, 100, NAN, NAN), ("meter", 10, NAN, 350, NAN)),
+            *(("plug", 11, 90, NAN, NAN), ("meter", 11, NAN, 80, NAN)),
+            ("plug", 12, 90, NAN, NAN),
+        )
+    )
+    shown = energy.with_rest(daily, ["meter"]).set_index(["device_name", "local_date"])["energy_wh"]
+    assert shown[energy.REST, pd.Timestamp(2026, 3, 10)] == 250
+    assert math.isnan(shown[energy.REST, pd.Timestamp(2026, 3, 11)])
+    assert (energy.REST, pd.Timestamp(2026, 3, 12)) not in shown.index
+    assert ("Meter", pd.Timestamp(2026, 3, 10)) not in shown.index
+    assert energy.house(daily, ["meter"])["energy_wh"].sum() == 430
+    assert energy.house(daily, [])["energy_wh"].sum() == 710
+
+
+def test_shares_add_up_and_the_largest_comes_first() -> None:
+    daily = energy.chosen(days(("a", 10, 100, NAN, NAN), ("b", 10, 300, NAN, NAN)))
+    table = energy.by_device(daily)
+    assert table["device_name"].tolist() == ["B", "A"]
+    assert table["share_pct"].tolist() == [75, 25]
+    assert table["energy_kwh"].sum() == pytest.approx(0.4)
+
+
+def test_the_expanded_uncertainty_of_correlated_readings_adds_up() -> None:
+    energies_kwh = pd.Series([30.0, 20.0, 10.0])
+    assert energy.expanded_uncertainty(energies_kwh) / 2 == pytest.approx(1.73, abs=0.005)
+
+
+def test_two_meters_are_compared_on_well_observed_days_of_some_energy() -> None:
+    daily = energy.chosen(
+        days(("a", 10, 1000, NAN, 1050), ("a", 11, 1000, NAN, 900), ("a", 12, 50, NAN, 99))
+    )
+    daily.loc[1, "power_s"] = 0.5 * 86400
+    assert energy.divergence(daily).tolist() == pytest.approx([0.05])
+
+
+def test_an_hour_with_a_part_of_the_house_missing_has_no_power() -> None:
+    both = hours({"a": [100, 200], "b": [10, 20]})
+    assert energy.hourly_power(both, []).tolist() == [110, 220]
+    assert energy.hourly_power(both[:3], []).tolist() == [110]
+    assert energy.hourly_power(both, ["b"]).tolist() == [10, 20]
+    assert energy.hourly_power(hours({"a": [100]}, power_s=1800), []).empty
+
+
+def test_holidays_count_as_sundays() -> None:
+    good_friday = date(2026, 4, 3)
+
+    def is_holiday(day: date) -> bool:
+        return day == good_friday
+
+    kinds = [energy.day_kind(good_friday + timedelta(days=n), is_holiday) for n in range(4)]
+    assert kinds == ["domingo e feriado", "sábado", "domingo e feriado", "dia útil"]
+
+
+def test_the_load_curve_is_in_local_hours() -> None:
+    power_w = energy.hourly_power(hours({"a": [float(h) for h in range(48)]}), [])
+    curve = energy.load_curve(power_w, "America/Sao_Paulo", lambda day: False)
+    at_21h = curve.set_index("hour").loc[21]
+    assert at_21h["power_w_mean"] == (0 + 24) / 2
+    assert at_21h["days"] == 2
+    assert (at_21h["power_w_p10"], at_21h["power_w_p90"]) == pytest.approx((2.4, 21.6))
+
+
+def test_the_base_load_is_a_low_quantile_of_the_small_hours() -> None:
+    night = {"a": [500.0] * 5 + [90.0, 100.0, 110.0] + [500.0] * 16}
+    power_w = energy.hourly_power(hours(night), [])
+    assert energy.base_load(power_w, "America/Sao_Paulo") == pytest.approx(91)
+    assert math.isnan(energy.base_load(power_w[:2], "America/Sao_Paulo"))
+
+
+def test_gaps_that_only_midnight_divides_are_one() -> None:
+    parts = [("10 22:00", "11 00:00"), ("11 00:00", "11 03:00"), ("11 05:00", "11 06:00")]
+    gaps = DataFrame(
+        [("a", "A", at(s), at(e), "silence", at(s)) for s, e in parts],
+        columns=["device_id", "device_name", "gap_start", "gap_end", "cause", "last_seen"],
+    )
+    joined = coverage.joined_gaps(gaps)
+    assert (joined["gap_s"] / 3600).tolist() == [5, 1]
+
+
+def test_coverage_is_observed_time_over_all_devices_and_the_whole_window() -> None:
+    hourly = DataFrame({"device_id": ["a", "a", "b"], "alive_s": [3600.0, 1800.0, 3600.0]})
+    assert coverage.share(hourly, at("10 00:00"), at("10 02:00")) == pytest.approx(9000 / 14400)
+    assert coverage.share(hourly[:0], at("10 00:00"), at("10 02:00")) == 0
+
+
+def test_findings_name_devices_little_observed_and_meters_apart() -> None:
+    daily = energy.chosen(days(("a", 10, 1000, NAN, 1200), ("b", 10, 100, NAN, 100)))
+    daily.loc[1, "coverage"] = 0.4
+    found = energy.findings(daily, DataFrame(columns=list(coverage.GAP_COLUMNS)))
+    assert [(f.name, f.data["device"]) for f in found] == [
+        ("tcc.energy.meters_apart", "A"),
+        ("tcc.coverage.little_observed", "B"),
+    ]

@@ -1,0 +1,301 @@
+"""Energy, voltage, gaps and states: what holds, what cuts, and what midnight changes."""
+
+from datetime import date, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lib import files, marts, staging
+from lib.config import Config, Energy
+from lib.journal import Journal
+from lib.paths import Paths
+from lib.raw import Row
+from tests.rows import CONFIG, at, build, contents, event, keep, report, table
+
+HOUR_S = 3600.0
+
+
+def hourly(store: Paths, column: str, device: str = "plug01") -> dict[str, float]:
+    """A column of the hours that have a number in it, by hour."""
+    hours = table(store, "energy_hourly", device).dropna(subset=[column])
+    return {f"{t:%d %H}": float(v) for t, v in zip(hours["hour_start"], hours[column], strict=True)}
+
+
+def test_a_power_holds_until_the_next_one(store: Paths) -> None:
+    keep(
+        store,
+        [
+            report("10 10:00", "cur_power", "1000"),
+            report("10 10:30", "cur_power", "2000"),
+            report("10 11:00", "cur_power", "0"),
+        ],
+    )
+    build(store)
+    energy_wh = hourly(store, "energy_wh_integral")
+    assert energy_wh["10 10"] == pytest.approx(100 * 0.5 + 200 * 0.5)
+    assert energy_wh["10 11"] == 0.0
+    assert hourly(store, "power_s")["10 10"] == HOUR_S
+
+
+def test_a_silence_longer_than_the_limit_is_unobserved_and_never_zero_energy(store: Paths) -> None:
+    keep(store, [report("10 10:00", "cur_power", "1000"), report("10 20:00", "cur_power", "1000")])
+    build(store)
+    energy_wh = hourly(store, "energy_wh_integral")
+    assert [energy_wh[f"10 {h}"] for h in (10, 11, 12)] == pytest.approx([100, 100, 100])
+    assert "10 13" not in energy_wh
+    gaps = table(store, "gaps")
+    assert gaps["cause"].tolist()[0] == "silence"
+    assert gaps["gap_start"][0].to_pydatetime() == at("10 13:00")
+    assert gaps["gap_end"][0].to_pydatetime() == at("10 20:00")
+    assert gaps["gap_s"][0] == 7 * HOUR_S
+
+
+def test_any_row_of_the_device_is_a_sign_of_life(store: Paths) -> None:
+    keep(
+        store,
+        [
+            report("10 10:00", "cur_power", "1000"),
+            report("10 12:30", "cur_voltage", "1270"),
+            report("10 15:00", "cur_voltage", "1271"),
+            report("10 17:00", "cur_power", "0"),
+        ],
+    )
+    build(store)
+    assert sum(hourly(store, "energy_wh_integral").values()) == pytest.approx(700)
+
+
+def test_a_value_cut_by_a_silence_does_not_come_back_with_another_code(store: Paths) -> None:
+    keep(
+        store,
+        [
+            report("10 10:00", "cur_power", "1000"),
+            report("10 16:00", "cur_voltage", "1270"),
+            report("10 17:00", "cur_power", "500"),
+            report("10 18:00", "cur_power", "0"),
+        ],
+    )
+    build(store)
+    assert sum(hourly(store, "energy_wh_integral").values()) == pytest.approx(300 + 50)
+
+
+def test_the_gap_limit_is_a_setting(store: Paths) -> None:
+    keep(store, [report("10 10:00", "cur_power", "1000"), report("10 20:00", "cur_power", "0")])
+    build(store, Config(energy=Energy(gap_limit_h=1)))
+    assert sum(hourly(store, "energy_wh_integral").values()) == pytest.approx(100)
+
+
+def test_an_offline_row_cuts_the_value_until_the_device_reports_again(store: Paths) -> None:
+    keep(
+        store,
+        [
+            report("10 10:00", "cur_power", "1000"),
+            event("10 10:30", 2),
+            event("10 11:00", 1),
+            report("10 11:30", "cur_power", "2000"),
+            report("10 12:00", "cur_power", "0"),
+        ],
+    )
+    build(store)
+    energy_wh = hourly(store, "energy_wh_integral")
+    assert (energy_wh["10 10"], energy_wh["10 11"]) == pytest.approx((50, 100))
+    gap = table(store, "gaps").iloc[0]
+    assert (gap["cause"], gap["gap_s"]) == ("offline", 0.5 * HOUR_S)
+    assert hourly(store, "alive_s")["10 11"] == HOUR_S
+    assert hourly(store, "power_s")["10 11"] == 0.5 * HOUR_S
+
+
+def test_a_command_from_the_cloud_is_no_sign_of_life(store: Paths) -> None:
+    keep(
+        store,
+        [
+            report("10 10:00", "cur_power", "1000"),
+            event("10 12:00", 5),
+            report("10 20:00", "cur_power", "0"),
+        ],
+    )
+    build(store)
+    assert sum(hourly(store, "energy_wh_integral").values()) == pytest.approx(300)
+
+
+def test_a_value_holds_over_midnight(store: Paths) -> None:
+    keep(store, [report("10 23:00", "cur_power", "1000"), report("11 01:00", "cur_power", "0")])
+    build(store)
+    energy_wh = hourly(store, "energy_wh_integral")
+    assert (energy_wh["10 23"], energy_wh["11 00"]) == pytest.approx((100, 100))
+    assert table(store, "gaps")["gap_start"].min().to_pydatetime() == at("11 04:00")
+
+
+def test_a_late_row_of_yesterday_changes_todays_hours(store: Paths) -> None:
+    keep(store, [report("10 22:00", "cur_power", "1000"), report("11 00:30", "cur_power", "0")])
+    build(store)
+    assert hourly(store, "energy_wh_integral")["11 00"] == pytest.approx(50)
+    keep(store, [report("10 23:00", "cur_power", "4000")], asked="21")
+    _, built = build(store)
+    assert built.dates == ["2026-03-10", "2026-03-11"]
+    assert hourly(store, "energy_wh_integral")["11 00"] == pytest.approx(200)
+
+
+def test_what_the_day_leaves_unchanged_stops_the_rebuild(store: Paths) -> None:
+    rows = [report(f"{day} 12:00", "cur_power", "1000") for day in range(10, 15)]
+    keep(store, rows)
+    build(store)
+    keep(store, [report("10 11:00", "cur_power", "1000")], asked="21")
+    assert build(store)[1].dates == ["2026-03-10"]
+
+
+def test_nothing_holds_past_the_time_that_was_asked_for(store: Paths) -> None:
+    keep(store, [report("10 23:30", "cur_power", "1000")])
+    build(store)
+    assert sum(hourly(store, "energy_wh_integral").values()) == pytest.approx(50)
+    keep(store, [], day="11", asked="12")
+    assert build(store)[1].dates == ["2026-03-11"]
+    assert sum(hourly(store, "energy_wh_integral").values()) == pytest.approx(300)
+
+
+def test_increments_belong_to_the_hour_of_their_report(store: Paths) -> None:
+    minutes = ("10:10", "10:40", "11:10")
+    keep(store, [report(f"10 {minute}", "add_ele", "100") for minute in minutes])
+    build(store)
+    energy_wh = hourly(store, "energy_wh_increment")
+    assert (energy_wh["10 10"], energy_wh["10 11"], energy_wh["10 12"]) == pytest.approx(
+        (200, 100, 0)
+    )
+    assert "10 20" not in energy_wh
+
+
+def test_a_total_counts_its_differences_with_resets_and_dips(store: Paths) -> None:
+    counted = ("100", "150", "149", "160", "20", "50")  # kWh with scale 2
+    keep(
+        store,
+        [report(f"10 {10 + n}:00", "forward_energy_total", v) for n, v in enumerate(counted)],
+    )
+    build(store)
+    energy_wh = hourly(store, "energy_wh_total")
+    assert [round(energy_wh[f"10 {10 + n}"]) for n in range(6)] == [0, 500, 0, 100, 200, 300]
+
+
+def test_a_total_counts_over_midnight(store: Paths) -> None:
+    keep(
+        store,
+        [
+            report("10 23:00", "forward_energy_total", "100"),
+            report("11 01:00", "forward_energy_total", "130"),
+        ],
+    )
+    build(store)
+    assert hourly(store, "energy_wh_total")["11 01"] == pytest.approx(300)
+
+
+def test_ten_minute_voltages_are_weighted_by_time(store: Paths) -> None:
+    keep(
+        store,
+        [report("10 10:00", "cur_voltage", "1200"), report("10 10:04", "cur_voltage", "1300")],
+    )
+    build(store)
+    first = table(store, "voltage_10min").iloc[0]
+    assert first["voltage_v"] == pytest.approx((4 * 120 + 6 * 130) / 10)
+    assert first["voltage_s"] == 600
+
+
+def test_switch_states_are_stretches_that_go_on_over_midnight(store: Paths) -> None:
+    keep(
+        store,
+        [
+            report("10 20:00", "switch_1", "true"),
+            report("11 02:00", "switch_1", "false"),
+        ],
+    )
+    build(store)
+    states = table(store, "states")
+    assert [(bool(s.is_on), s.state_start.to_pydatetime()) for s in states.itertuples()] == [
+        (True, at("10 20:00")),
+        (True, at("11 00:00")),
+        (False, at("11 02:00")),
+    ]
+
+
+def test_a_day_ends_at_local_midnight(store: Paths) -> None:
+    keep(store, [report("11 02:00", "cur_power", "1000"), report("11 04:00", "cur_power", "0")])
+    build(store)
+    daily = table(store, "energy_daily").set_index("local_date")["energy_wh_integral"]
+    assert daily[str(date(2026, 3, 10))] == pytest.approx(100)
+    assert daily[str(date(2026, 3, 11))] == pytest.approx(100)
+
+
+def test_a_run_killed_between_two_dates_leaves_none_of_them_stale(
+    store: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(store, [report("10 22:00", "cur_power", "1000"), report("11 00:30", "cur_power", "0")])
+    build(store)
+    keep(store, [report("10 23:00", "cur_power", "4000")], asked="21")
+    staging.run(store, CONFIG)
+    original = marts._build_date
+
+    def die(connection: object, paths: Paths, config: Config, day: str) -> bool:
+        if day == "2026-03-11":
+            raise KeyboardInterrupt
+        return original(connection, paths, config, day)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(marts, "_build_date", die)
+    with pytest.raises(KeyboardInterrupt):
+        marts.run(store, CONFIG)
+    monkeypatch.undo()
+    marts.run(store, CONFIG)
+    assert hourly(store, "energy_wh_integral")["11 00"] == pytest.approx(200)
+
+
+moments = st.integers(min_value=0, max_value=3 * 24 * 60 - 1)
+rows_of_days = st.lists(
+    st.tuples(moments, st.sampled_from(["cur_power", "add_ele", "offline"]), st.integers(0, 2000)),
+    min_size=1,
+    max_size=25,
+    unique_by=lambda row: (row[0], row[1]),
+)
+
+
+def _row(minute: int, code: str, value: int) -> Row:
+    when = f"{10 + minute // 1440} {minute % 1440 // 60:02d}:{minute % 60:02d}"
+    return event(when, 2) if code == "offline" else report(when, code, str(value))
+
+
+@pytest.mark.slow
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(rows=rows_of_days, cuts=st.lists(st.integers(0, 25), max_size=3), seed=st.randoms())
+def test_hour_by_hour_in_any_order_equals_a_rebuild(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[tuple[int, str, int]],
+    cuts: list[int],
+    seed: object,
+) -> None:
+    """Files come in any order and number; the partitions are those of one big run."""
+    made = [_row(*row) for row in rows]
+    seed.shuffle(made)  # type: ignore[attr-defined]
+    bounds = sorted({0, len(made), *(min(c, len(made)) for c in cuts)})
+    by_hours, at_once = (Paths.at(tmp_path_factory.mktemp(n)) for n in ("hours", "once"))
+    for number, (start, end) in enumerate(pairwise(bounds)):
+        keep(by_hours, made[start:end], asked=f"20 {number:02d}:00")
+        build(by_hours)
+    for entry in Journal(by_hours.journal).all():
+        target = at_once.raw / entry.file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((by_hours.raw / entry.file).read_bytes())
+    files.write_text(at_once.journal, by_hours.journal.read_text())
+    build(at_once)
+    assert contents(by_hours) == contents(at_once)
+
+
+def test_the_sum_of_hours_is_the_sum_of_local_days(store: Paths) -> None:
+    rows = [
+        report(f"{d} {h:02d}:17", "cur_power", str(h * 100)) for d in (10, 11) for h in range(24)
+    ]
+    keep(store, rows)
+    build(store)
+    by_hour = sum(hourly(store, "energy_wh_integral").values())
+    by_day = float(table(store, "energy_daily")["energy_wh_integral"].sum())
+    assert by_day == pytest.approx(by_hour)
+    assert ZoneInfo(CONFIG.site.time_zone).utcoffset(at("10")) == timedelta(hours=-3)

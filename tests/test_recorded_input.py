@@ -1,0 +1,105 @@
+"""Real input through the whole way: what must come out, to the watt-hour."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pandas import DataFrame
+
+from lib import archive, config, ingest, sources, warehouse
+from lib.config import Config
+from lib.demo import uci
+from lib.demo.recorded import recorded_house
+from lib.paths import Paths
+from lib.times import DAY, parse_instant
+from tests.rows import build, contents, staged, table
+
+NOW = parse_instant("2026-01-01")
+
+
+def replay(series: Path, store: Paths, *, step: timedelta) -> None:
+    """Serve a series with seven days of memory and collect it on a moving clock."""
+    first, last = sources.series_span(str(series))
+    end = last + timedelta(minutes=10)
+    settings = Config(ingestion=config.Ingestion(overlap_h=0))
+    with sources.opened("replay", store, settings, now=first, series=str(series)) as source:
+        instant = first
+        while instant < end:
+            instant = min(instant + step, end)
+            source.move_to(instant)
+            ingest.run(store, source, settings, now=instant).raise_if_stopped()
+
+
+def query(store: Paths, text: str, folder: Path) -> DataFrame:
+    with warehouse.connect() as connection:
+        return warehouse.frame(connection, text, {"files": warehouse.partitions(folder)})
+
+
+@pytest.mark.slow
+def test_the_uci_house_comes_out_exactly(
+    shared_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Four devices, 135 days, seven days of memory: every row once, every watt-hour there."""
+    store = Paths.at(tmp_path_factory.mktemp("uci"))
+    replay(shared_data / "uci_household", store, step=6 * DAY)
+    staging_report, _ = build(store)
+    assert staging_report.came - staging_report.duplicate == staging_report.staged
+    assert staging_report.conflicting == 0
+
+    house = recorded_house(shared_data / "uci_household")
+    span = (0, 2**62)
+    served = {device.id: len(house.rows(device.id, *span)) for device in house.devices()}
+    count = "SELECT device_id, count(*) AS n FROM read_parquet($files) GROUP BY 1"
+    found = query(store, count, store.staging)
+    assert dict(zip(found["device_id"], found["n"], strict=True)) == served
+
+    sums = query(
+        store,
+        "SELECT device_id, sum(value::BIGINT)::BIGINT AS wh FROM read_parquet($files) "
+        "WHERE code = 'add_ele' GROUP BY 1",
+        store.staging,
+    )
+    energy_wh = dict(zip(sums["device_id"], sums["wh"], strict=True))
+    assert energy_wh[uci.KITCHEN] == 234_324
+    assert energy_wh[uci.LAUNDRY] == 335_769
+    assert energy_wh[uci.HEATER] == 1_242_667
+
+    months = query(
+        store,
+        "SELECT month(hour_start + INTERVAL 1 HOUR) AS month, "
+        "sum(energy_wh_integral) / 1000 AS kwh, sum(alive_s) / 86400 AS days "
+        "FROM read_parquet($files) WHERE device_id LIKE '%casa%' GROUP BY 1",
+        store.marts / "energy_hourly",
+    ).set_index("month")
+    expected = {1: 1150.198, 2: 941.481, 3: 981.037, 4: 586.358}
+    for month, kwh in expected.items():
+        assert months.loc[month, "kwh"] == pytest.approx(kwh, rel=1e-4)
+    assert months.loc[4, "days"] / 30 == pytest.approx(0.914, abs=0.0005)
+
+
+def test_a_real_plugs_day_has_its_energy_and_no_gap(shared_data: Path, store: Paths) -> None:
+    replay(shared_data / "tuya_plug", store, step=DAY)
+    build(store)
+    device = staged(store)["device_id"].iloc[0]
+    daily = table(store, "energy_daily", device).set_index("local_date")["energy_wh_integral"]
+    assert daily["2025-08-17"] / 1000 == pytest.approx(11.464, rel=1e-3)
+    gaps = table(store, "gaps", device)
+    assert gaps[gaps["gap_start"] < parse_instant("2025-08-18T03:00Z")].empty
+
+
+def test_a_real_cloud_log_is_staged_row_for_row(shared_data: Path, store: Paths) -> None:
+    file = shared_data / "tuya_cloud_log" / "log_2025-10-23_2025-10-27.json.gz"
+
+    def take() -> None:
+        archive.import_file(store, file, device_id="sensor01", now=NOW, ingested_by="tcc/0")
+        build(store)
+
+    take()
+    rows = staged(store)
+    assert rows["event_id"].value_counts().to_dict() == {7: 10_618, 8: 83, 1: 2, 2: 2}
+    assert rows["code"].notna().sum() == 10_618
+    temperatures = rows[rows["code"] == "va_temperature"]
+    assert temperatures["value_num"].iloc[-1] == 22.5
+    before = contents(store)
+    take()
+    assert contents(store) == before
