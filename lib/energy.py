@@ -119,7 +119,7 @@ def hourly_power(hourly: DataFrame, mains: Iterable[str]) -> "Series[float]":
     measuring = hourly.groupby("device_id")["power_s"].transform("sum") > 0
     own = house(hourly[measuring], mains)
     if own.empty:
-        return Series(dtype=float)
+        return Series(dtype=float, index=pd.DatetimeIndex([], tz="UTC"))
     devices = own["device_id"].nunique()
     full = own[own["power_s"] >= ENOUGH * 3600]
     power_w = full["energy_wh_integral"] * 3600 / full["power_s"]

@@ -82,7 +82,7 @@ class Run:
     @property
     def ok(self) -> bool:
         """Whether every step came to its end."""
-        return not self.errors
+        return all(step.status == "ok" for step in self.steps)
 
 
 def quiet(step: str) -> Progress:
@@ -162,11 +162,11 @@ def _every(step: timedelta, start: datetime, end: datetime) -> list[datetime]:
 
 def run_step(this: Run, name: str, show: Show = quiet) -> Step:
     """Run one notebook, unless an earlier failure forbids it, and enter how it went."""
-    step = Step(name, "skipped")
-    if not _forbidden(this, name):
-        this.kept[name] = this.folder
-        step = _timed(name, lambda: _execute(this, name, show))
+    step, forbidden = Step(name, "skipped"), _forbidden(this)
     this.steps.append(step)
+    if not forbidden:
+        this.kept[name] = this.folder
+        _do(step, lambda: _execute(this, name, show))
     return step
 
 
@@ -183,17 +183,19 @@ def _execute(this: Run, name: str, show: Show) -> None:
     progress(1, 1, "")
 
 
-def _timed(name: str, work: Callable[[], None]) -> Step:
-    """Do a step's work; what goes wrong becomes a part of the step."""
-    began = time.monotonic()
+def _do(step: Step, work: Callable[[], None]) -> None:
+    """Do a step's work; a known error becomes a part of the step, and any leaves it failed."""
+    began, step.status = time.monotonic(), "failed"
     try:
         work()
+        step.status = "ok"
     except PipelineError as error:
-        return Step(name, "failed", time.monotonic() - began, error)
-    return Step(name, "ok", time.monotonic() - began)
+        step.error = error
+    finally:
+        step.seconds = round(time.monotonic() - began, 2)
 
 
-def _forbidden(this: Run, name: str) -> bool:
+def _forbidden(this: Run) -> bool:
     """After a failed preparation nothing follows; after a failed collection, what is held does."""
     failed = {step.name for step in this.steps if step.status != "ok"}
     return bool(failed - set(COLLECT) or (failed and Journal(this.paths.journal).last() is None))
@@ -202,10 +204,11 @@ def _forbidden(this: Run, name: str) -> bool:
 def set_page(this: Run, show: Show = quiet) -> Step:
     """Promote what the run wrote and set the page, unless something before it failed."""
     blocking = [finding for finding in findings_of(this) if finding.blocks]
+    ready = not blocking and all(s.status == "ok" or s.name in COLLECT for s in this.steps)
     step = Step(PAGE, "skipped", error=_blocked(blocking) if blocking else None)
-    if not blocking and all(s.status == "ok" or s.name in COLLECT for s in this.steps):
-        step = _timed(PAGE, lambda: _print(this, show))
     this.steps.append(step)
+    if ready:
+        _do(step, lambda: _print(this, show))
     return step
 
 
@@ -246,9 +249,7 @@ def _new_folder(paths: Paths, now: datetime) -> Path:
 
 def _record(this: Run) -> None:
     """Write down how the run went; a good one becomes `latest`."""
-    steps = [
-        vars(s) | {"seconds": round(s.seconds, 2), "error": str(s.error or "")} for s in this.steps
-    ]
+    steps = [vars(step) | {"error": str(step.error or "")} for step in this.steps]
     plain = {"now": iso(this.now), "ok": this.ok, "steps": steps}
     text = notebooks.redacted(json.dumps(plain, ensure_ascii=False, indent=1))
     files.write_text(this.folder / "run.json", text + "\n")

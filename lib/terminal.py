@@ -7,7 +7,7 @@ Belongs here: rich, and words in English. Does not belong here: options and exit
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -20,6 +20,8 @@ from lib.times import iso
 if TYPE_CHECKING:
     from lib.pipeline import Run
 
+# On a terminal of 80 columns device names are cut so that all the rest fits.
+WIDE, NARROW = 100, 16
 MARKS = {"ok": "[green]ok[/]", "failed": "[bold red]failed[/]", "skipped": "[yellow]skipped[/]"}
 
 
@@ -81,13 +83,16 @@ def print_status(out: Console, paths: Paths, status: Status) -> None:
     if status.origin is None and not status.devices:
         out.print(f"{paths.data} holds nothing yet. Next: tcc run")
         return
-    table = Table(box=None, pad_edge=False)
+    width = NARROW if out.width < WIDE else None
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for heading, right in _COLUMNS:
-        table.add_column(heading, justify="right" if right else "left")
+        justify: JustifyMethod = "right" if right else "left"
+        table.add_column(heading, justify=justify, no_wrap=True, max_width=width)
     for device in status.devices:
         table.add_row(*_cells(device))
     out.print(_head(paths, status))
     out.print(table)
+    out.print("UTC. expires h: hours until the cloud forgets the oldest unread log.")
     if status.quarantined:
         out.print(f"[yellow]{status.quarantined} file(s) in quarantine[/]: {paths.quarantine}")
     if status.last_run:
@@ -98,11 +103,11 @@ def print_status(out: Console, paths: Paths, status: Status) -> None:
 _COLUMNS = (
     ("device", False),
     ("rows", True),
-    ("newest event (UTC)", False),
-    ("held until (UTC)", False),
+    ("newest event", False),
+    ("held until", False),
     ("gaps", True),
-    ("gap hours", True),
-    ("hours until unread logs expire", True),
+    ("gap h", True),
+    ("expires h", True),
 )
 
 
@@ -110,8 +115,8 @@ def _cells(device: DeviceStatus) -> tuple[str, ...]:
     return (
         escape(device.name),
         f"{device.rows:,}",
-        f"{device.newest_event:%Y-%m-%d %H:%M:%S}" if device.newest_event else "-",
-        f"{device.held_until:%Y-%m-%d %H:%M:%S}" if device.held_until else "-",
+        f"{device.newest_event:%Y-%m-%d %H:%M}" if device.newest_event else "-",
+        f"{device.held_until:%Y-%m-%d %H:%M}" if device.held_until else "-",
         str(device.gaps),
         f"{device.gap_h:.1f}",
         _expiry(device.expires_h),
@@ -120,7 +125,7 @@ def _cells(device: DeviceStatus) -> tuple[str, ...]:
 
 def _expiry(hours: float | None) -> str:
     if hours is None:
-        return "nothing unread"
+        return "-"
     colour = "red" if hours < 24 else "yellow" if hours < 96 else "green"
     return f"[{colour}]{hours:.1f}[/]"
 

@@ -129,7 +129,7 @@ _module: Any = sys.modules["tinytuya.Cloud"]
 _module.requests = _Requests
 # At DEBUG tinytuya's cloud prints headers with the secret and the token; it may warn only.
 _module.log = logging.getLogger("tinytuya.Cloud")
-_module.log.setLevel(logging.WARNING)
+_module.log.addFilter(lambda record: record.levelno >= logging.WARNING)
 
 
 class _Client(tinytuya.Cloud):  # type: ignore[misc]

@@ -19,7 +19,7 @@ from dagster_duckdb import DuckDBResource
 from lib import paths, warehouse
 from lib.findings import Finding
 from lib.paths import Paths
-from orchestration.numbers import newest_date
+from orchestration.metadata import newest_date
 
 FINDINGS = "findings"
 STAGED = "staging_tuya_logs"

@@ -6,7 +6,7 @@ done with it, nor any secret: Dagster keeps only the names of environment variab
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from dagster import ConfigurableResource, EnvVar, InitResourceContext
@@ -84,29 +84,36 @@ class PipelineRun(ConfigurableResource[Any]):
     days: int | None = None
     rebuild: bool = False
 
-    _this: pipeline.Run = PrivateAttr()
-
-    @property
-    def this(self) -> pipeline.Run:
-        """The run under way."""
-        return self._this
+    _held: ExitStack = PrivateAttr(default_factory=ExitStack)
+    _this: pipeline.Run | None = PrivateAttr(None)
 
     @contextmanager
     def yield_for_execution(self, context: InitResourceContext) -> Iterator["PipelineRun"]:
-        """Hold the same lock as `tcc run`, so that one writes at a time. Raises ConfigError."""
-        names = ("source", "series", "now", "days", "rebuild")
-        order = pipeline.Order(**{name: getattr(self, name) for name in names})
-        with pipeline.begun(Paths.at(), config.load(), order) as this:
-            self._this = this
+        """End, when Dagster's run ends, what the first asset began."""
+        with ExitStack() as self._held:
             yield self
-            _hold_back(this)
+
+    @property
+    def this(self) -> pipeline.Run:
+        """The run under way, begun by the first asset that asks for it. Raises ConfigError.
+
+        It holds the same lock as `tcc run`, so that one writes at a time.
+        """
+        if self._this is None:
+            names = ("source", "series", "now", "days", "rebuild")
+            order = pipeline.Order(**{name: getattr(self, name) for name in names})
+            self._this = self._held.enter_context(_begun(order))
+        return self._this
 
 
-def _hold_back(this: pipeline.Run) -> None:
-    """Let the record of a run that Dagster ended before the page say what blocks it."""
-    printed = any(step.name == pipeline.PAGE for step in this.steps)
-    if not printed and any(finding.blocks for finding in pipeline.findings_of(this)):
-        pipeline.set_page(this)
+@contextmanager
+def _begun(order: pipeline.Order) -> Iterator[pipeline.Run]:
+    """A run; where Dagster ends it before the page, its record says what blocked it."""
+    with pipeline.begun(Paths.at(), config.load(), order) as this:
+        yield this
+        printed = any(step.name == pipeline.PAGE for step in this.steps)
+        if not printed and any(finding.blocks for finding in pipeline.findings_of(this)):
+            pipeline.set_page(this)
 
 
 def in_memory() -> DuckDBResource:

@@ -1,0 +1,79 @@
+"""The pipeline's steps as Dagster assets: one per notebook, and the monograph.
+
+Put here assets of a few lines: run the step that `tcc run` runs, show what became of it. Keep
+what a step does in its notebook and in lib/.
+Concept: https://docs.dagster.io/guides/build/assets
+
+An asset's value names the runs that it stands on, step by step, so that the page can be set
+again, or a run resumed, on what an earlier run analysed.
+"""
+
+from dagster import AssetCheckResult, Failure, MaterializeResult, asset
+
+from lib import findings, pipeline
+from orchestration import metadata
+from orchestration.checks import findings_check, judged
+from orchestration.resources import PipelineRun
+
+Ground = dict[str, str]  # step -> name of the run that did it
+Made = tuple[MaterializeResult[Ground], AssetCheckResult]
+
+
+@asset(group_name="collect", check_specs=[findings_check("raw_tuya_logs")])
+def raw_tuya_logs(run: PipelineRun) -> Made:
+    """The answers of the cloud, as they came: every window that was not held is asked."""
+    return _made(run, "raw_tuya_logs", "01_ingest", {})
+
+
+@asset(group_name="prepare", check_specs=[findings_check("staging_tuya_logs")])
+def staging_tuya_logs(run: PipelineRun, raw_tuya_logs: Ground) -> Made:
+    """Typed, unique rows: one Parquet file for each UTC date."""
+    return _made(run, "staging_tuya_logs", "02_stage", raw_tuya_logs)
+
+
+@asset(group_name="prepare", check_specs=[findings_check("marts")])
+def marts(run: PipelineRun, staging_tuya_logs: Ground) -> Made:
+    """Energy, voltage, gaps and states of each date, and the catalogue over them."""
+    return _made(run, "marts", "03_marts", staging_tuya_logs)
+
+
+@asset(group_name="analyse", check_specs=[findings_check("energy", blocking=True)])
+def energy(run: PipelineRun, marts: Ground) -> Made:
+    """Figures, tables and numbers of the house's energy."""
+    return _made(run, "energy", "10_energy", marts)
+
+
+@asset(group_name="page")
+def monograph(run: PipelineRun, energy: Ground) -> MaterializeResult[None]:
+    """The PDF, set again only where something printed has changed."""
+    _stand_on(run.this, energy)
+    step = pipeline.set_page(run.this)
+    _raise(run.this, step)
+    return MaterializeResult(metadata=metadata.printed(run.this, step))
+
+
+def _made(run: PipelineRun, key: str, name: str, ground: Ground) -> Made:
+    """Run a notebook as `tcc run` does, and show what became of it. Raises Failure."""
+    this = run.this
+    _stand_on(this, ground)
+    step = pipeline.run_step(this, name)
+    _raise(this, step)
+    found = findings.load(this.folder / "findings" / f"{name}.json")
+    weighed = pipeline.findings_of(this) if name in pipeline.ANALYSE else found
+    made = MaterializeResult(
+        value={done: folder.name for done, folder in this.kept.items()},
+        metadata=metadata.of(this, step, findings=len(found)),
+    )
+    return made, judged(key, weighed)
+
+
+def _stand_on(this: pipeline.Run, ground: Ground) -> None:
+    """Count what earlier steps wrote, perhaps in another run, as this run's ground."""
+    this.kept |= {name: this.paths.runs / earlier for name, earlier in ground.items()}
+
+
+def _raise(this: pipeline.Run, step: pipeline.Step) -> None:
+    """Let Dagster know of a failed step in one sentence, with the notebook that shows it."""
+    if step.status != "ok":
+        text = str(step.error or f"{step.name} is skipped: a step before it failed.")
+        raise Failure(text, metadata.executed(this, step), allow_retries=False) from step.error
