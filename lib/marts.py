@@ -88,6 +88,8 @@ def _horizon(known: dict[str, str], entries: list[Entry]) -> dict[str, str]:
 
 
 def _prepare(connection: Connection, horizon: dict[str, str]) -> None:
+    """One thread: sums of doubles depend on their order, and a rebuild must give equal ones."""
+    connection.execute("SET threads = 1")
     codes = [(code, point.quantity, point.kind) for code, point in KNOWN.items()]
     connection.register("codes", pd.DataFrame(codes, columns=["code", "quantity", "kind"]))
     connection.register("units", pd.DataFrame(FACTORS.items(), columns=["unit", "factor"]))

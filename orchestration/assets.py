@@ -8,6 +8,8 @@ An asset's value names the runs that it stands on, step by step, so that the pag
 again, or a run resumed, on what an earlier run analysed.
 """
 
+from collections.abc import Iterator
+
 from dagster import AssetCheckResult, Failure, MaterializeResult, asset
 
 from lib import findings, pipeline
@@ -16,31 +18,31 @@ from orchestration.checks import findings_check, judged
 from orchestration.resources import PipelineRun
 
 Ground = dict[str, str]  # step -> name of the run that did it
-Made = tuple[MaterializeResult[Ground], AssetCheckResult]
+Made = Iterator[MaterializeResult[Ground] | AssetCheckResult]
 
 
 @asset(group_name="collect", check_specs=[findings_check("raw_tuya_logs")])
 def raw_tuya_logs(run: PipelineRun) -> Made:
     """The answers of the cloud, as they came: every window that was not held is asked."""
-    return _made(run, "raw_tuya_logs", "01_ingest", {})
+    yield from _made(run, "raw_tuya_logs", "01_ingest", {})
 
 
 @asset(group_name="prepare", check_specs=[findings_check("staging_tuya_logs")])
 def staging_tuya_logs(run: PipelineRun, raw_tuya_logs: Ground) -> Made:
     """Typed, unique rows: one Parquet file for each UTC date."""
-    return _made(run, "staging_tuya_logs", "02_stage", raw_tuya_logs)
+    yield from _made(run, "staging_tuya_logs", "02_stage", raw_tuya_logs)
 
 
 @asset(group_name="prepare", check_specs=[findings_check("marts")])
 def marts(run: PipelineRun, staging_tuya_logs: Ground) -> Made:
     """Energy, voltage, gaps and states of each date, and the catalogue over them."""
-    return _made(run, "marts", "03_marts", staging_tuya_logs)
+    yield from _made(run, "marts", "03_marts", staging_tuya_logs)
 
 
 @asset(group_name="analyse", check_specs=[findings_check("energy", blocking=True)])
 def energy(run: PipelineRun, marts: Ground) -> Made:
     """Figures, tables and numbers of the house's energy."""
-    return _made(run, "energy", "10_energy", marts)
+    yield from _made(run, "energy", "10_energy", marts)
 
 
 @asset(group_name="page")
@@ -60,11 +62,11 @@ def _made(run: PipelineRun, key: str, name: str, ground: Ground) -> Made:
     _raise(this, step)
     found = findings.load(this.folder / "findings" / f"{name}.json")
     weighed = pipeline.findings_of(this) if name in pipeline.ANALYSE else found
-    made = MaterializeResult(
+    yield MaterializeResult(
         value={done: folder.name for done, folder in this.kept.items()},
         metadata=metadata.of(this, step, findings=len(found)),
     )
-    return made, judged(key, weighed)
+    yield judged(key, weighed)
 
 
 def _stand_on(this: pipeline.Run, ground: Ground) -> None:

@@ -311,5 +311,5 @@ def test_the_journal_can_be_rebuilt_from_the_files(store: Paths, tmp_path: Path)
     same = ("device_id", "start", "end", "complete", "rows", "sha256", "dates")
     for name, entry in before.items():
         assert [getattr(after[name], f) for f in same] == [getattr(entry, f) for f in same]
-        if "ingested_by" not in name and entry.device_id == "plug-1" and entry.pages:
+        if entry.pages:
             assert after[name].asked_at == entry.asked_at

@@ -1,0 +1,158 @@
+"""One run from the demo house to the page: what it leaves behind, and what stops it."""
+
+import json
+import shutil
+import subprocess
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from lib import config, files, notebooks, pipeline, sources
+from lib.config import Config
+from lib.errors import ConfigError, NotebookFailed
+from lib.findings import Finding, dump
+from lib.journal import Journal
+from lib.paths import Paths
+from lib.pipeline import Order, Run
+from lib.times import parse_instant
+from tests.rows import contents, keep, report, staged
+
+NOW = "2026-04-22T15:00:00Z"
+DEMO = Order(source="demo", now=NOW, days=2)
+
+needs_tex = pytest.mark.skipif(not shutil.which("latexmk"), reason="latexmk is not installed")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run of the demo house with its page, shared by the tests that only look at it."""
+    store = Paths.at(tmp_path_factory.mktemp("demo") / "data")
+    return pipeline.run(store, Config(), DEMO)
+
+
+pytestmark = pytest.mark.slow
+
+
+@needs_tex
+def test_a_run_leaves_the_page_with_its_figures_and_numbers(done: Run) -> None:
+    assert done.errors == []
+    assert [step.status for step in done.steps] == ["ok"] * 5
+    assert done.built and done.built.pages >= 15
+    assert done.built.warnings == ()
+    store = done.paths
+    sidecars = [json.loads(file.read_text()) for file in store.figures.glob("*.json")]
+    assert len(sidecars) >= 3
+    assert all(sidecar["simulated"] for sidecar in sidecars)
+    assert {sidecar["notebook"] for sidecar in sidecars} == {"10_energy"}
+    written = json.loads((store.generated / "values" / "10_energy.json").read_text())
+    assert len(written["values"]) >= 10
+    assert len(written["tables"]) >= 1
+
+
+@needs_tex
+def test_every_page_says_that_the_data_is_simulated(done: Run) -> None:
+    assert done.built
+    command = ["pdftotext", "-layout", str(done.built.pdf), "-"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    pages = text.split("\f")[:-1]
+    assert len(pages) == done.built.pages
+    assert [n for n, page in enumerate(pages) if "simulad" not in page.lower()] == []
+    assert "??" not in text
+
+
+def test_the_printed_energy_is_the_one_the_house_really_used(done: Run) -> None:
+    """The mains meter's counter against the simulation's own truth, over the same window."""
+    from lib.demo import catalogue
+    from lib.demo.simulated import SimulatedHouse
+    from lib.times import to_ms
+
+    written = json.loads((done.paths.generated / "values" / "10_energy.json").read_text())
+    window = written["vintage"]["window"]
+    start, end = (to_ms(parse_instant(window[key])) for key in ("start", "end"))
+    true_kwh = SimulatedHouse().true_energy_wh(catalogue.METER, start, end) / 1000
+    assert written["values"]["energia.total"]["value"] == pytest.approx(true_kwh, rel=0.01)
+
+
+def test_the_executed_notebooks_and_the_record_of_the_run_are_kept(done: Run) -> None:
+    for step in pipeline.STEPS:
+        assert (done.folder / f"{step}.ipynb").stat().st_size > 0
+        assert (done.folder / f"{step}.html").stat().st_size > 0
+    record = json.loads((done.folder / "run.json").read_text())
+    assert record["ok"] is True
+    assert (done.paths.runs / "latest").resolve() == done.folder.resolve()
+
+
+def test_the_raw_rows_say_that_they_are_simulated(done: Run) -> None:
+    assert set(staged(done.paths)["ingested_by"].str.split(" ").str[1]) == {"simulated"}
+
+
+def test_an_hour_later_only_that_hour_is_new(done: Run, tmp_path: Path) -> None:
+    store = Paths.at(tmp_path / "data")
+    shutil.copytree(done.paths.data, store.data, symlinks=True)
+    before = contents(store)
+    now = sources.instant("demo", store)
+    assert now - done.now == timedelta(hours=1)
+    later = pipeline.run(store, Config(), Order(source="demo", page=False))
+    assert later.errors == []
+    after = contents(store)
+    changed = {name for name in after if before.get(name) != after[name]}
+    dates = {name.split("event_date=")[1] for name in changed}
+    assert dates == {"2026-04-22"}
+    assert len(after["staging/event_date=2026-04-22"]) > len(
+        before["staging/event_date=2026-04-22"]
+    )
+
+
+def test_a_second_run_in_the_same_folder_leaves_with_a_sentence(store: Paths) -> None:
+    with (
+        files.locked(store.data / "run.lock", busy=ConfigError("busy")),
+        pytest.raises(ConfigError, match="another run is under way"),
+    ):
+        pipeline.run(store, Config(), DEMO)
+    assert not store.raw.exists()
+
+
+def test_a_failed_notebook_stops_what_follows_and_keeps_its_evidence(
+    store: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(store, [report("10 12:00", "cur_power", "1")])
+    (store.staging / "_state").mkdir(parents=True)
+    (store.staging / "_state" / "position.json").write_text("no JSON")
+    this = pipeline.run(store, Config(), Order(steps=pipeline.STEPS[1:], now=NOW))
+    assert [step.status for step in this.steps] == ["failed", "skipped", "skipped", "skipped"]
+    assert isinstance(this.errors[0], NotebookFailed)
+    assert "JSONDecodeError" in (this.folder / "02_stage.html").read_text()
+    assert not (store.runs / "latest").exists()
+    assert not store.pdf.exists()
+
+
+def test_a_blocking_finding_keeps_the_page_from_being_set(
+    done: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Paths.at(tmp_path / "data")
+    shutil.copytree(done.paths.data, store.data, symlinks=True)
+    printed = store.pdf.read_bytes() if store.pdf.exists() else None
+    original = notebooks.run
+
+    def run(notebook: Path, folder: Path, parameters: dict[str, object]) -> object:
+        result = original(notebook, folder, parameters)
+        finding = Finding("tcc.test.blocks", "a escala mudou", blocks=True)
+        files.write_text(folder / "findings" / f"{notebook.stem}.json", dump([finding]))
+        return result
+
+    monkeypatch.setattr(notebooks, "run", run)
+    this = pipeline.run(store, Config(), replace(DEMO, steps=pipeline.ANALYSE))
+    assert this.steps[-1].status == "skipped"
+    assert "tcc.test.blocks" in str(this.errors[0])
+    assert (store.pdf.read_bytes() if store.pdf.exists() else None) == printed
+
+
+def test_the_demo_house_never_enters_a_store_of_real_rows(store: Paths) -> None:
+    sources.claim(store, sources.Origin("measured"), now=parse_instant(NOW))
+    keep(store, [report("10 12:00", "cur_power", "1")])
+    this = pipeline.run(store, config.load(), replace(DEMO, days=0, page=False))
+    assert not this.ok
+    assert "must not mix" in str(this.errors[0])
+    assert len(Journal(store.journal).all()) == 1
