@@ -4,6 +4,7 @@ Belongs here: options, progress bars, what is printed, exit codes. Does not belo
 decision about data.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from rich.markup import escape
 
 from lib import archive, config, sources, status
 from lib.errors import PipelineError
-from lib.paths import Paths
+from lib.paths import DEFAULT_DATA, Paths
 from lib.terminal import Bars, print_run, print_status
 
 app = typer.Typer(
@@ -53,13 +54,20 @@ def _execute(data_dir: Path | None, *, rest: Mapping[str, object]) -> None:
     from lib import pipeline  # papermill and matplotlib take a second to import
 
     with _told():
-        paths = Paths.at(data_dir)
         order = pipeline.Order(**rest)  # type: ignore[arg-type]
+        paths = Paths.at(data_dir or _of_series(order.source, order.series))
         with Bars(err) as bars:
             this = pipeline.run(paths, config.load(), order, show=bars.show)
         print_run(out, err, paths, this)
     if not this.ok:
         raise typer.Exit(1)
+
+
+def _of_series(source: str, series: str) -> Path | None:
+    """A recorded series keeps to a folder of its own, unless one is named."""
+    if source != "replay" or "TCC_DATA_DIR" in os.environ:
+        return None
+    return DEFAULT_DATA / "replay" / Path(series).stem
 
 
 @app.command()
@@ -127,7 +135,10 @@ def replay(
     page: Annotated[bool, typer.Option("--pdf/--no-pdf", help="Set the monograph too.")] = True,
     data_dir: DataDir = None,
 ) -> None:
-    """Serve a recorded series as Tuya devices and run on it, day by day to its end."""
+    """Serve a recorded series as Tuya devices and run on it, day by day to its end.
+
+    Without --data-dir it lies in data/replay/SERIES, with figures and PDF of its own.
+    """
     _execute(data_dir, rest={"source": "replay", "series": series, "now": now, "page": page})
 
 

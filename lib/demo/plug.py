@@ -10,7 +10,7 @@ import numpy as np
 
 from lib.demo.catalogue import integer, specification
 from lib.demo.house import DemoDevice
-from lib.demo.recorded import Ints, RecordedHouse, levels, merged
+from lib.demo.series import Ints, RecordedHouse, levels, merged
 
 FILES = "*.csv.gz"
 PLUG = "plug0000aquecedor00001"

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from lib.demo.catalogue import integer, item, specification
 from lib.demo.house import DemoDevice
-from lib.demo.recorded import (
+from lib.demo.series import (
     Ints,
     RecordedHouse,
     Track,
