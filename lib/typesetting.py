@@ -138,8 +138,15 @@ def _situation(whole: Vintage | None, time_zone: str) -> str:
         rf"\TCCsimulado{'true' if simulated else 'false'}",
         rf"\def\TCCvigencia{{{latex.escape(sentence)}}}",
         rf"\def\TCCanodosdados{{{year}}}",
+        rf"\def\TCCatribuicao{{{latex.escape(_whose(whole))}}}",
     )
     return "\n".join(lines) + "\n"
+
+
+def _whose(whole: Vintage | None) -> str:
+    """Whose series it is, as a sentence; nothing for simulated and for own measurements."""
+    attribution = whole.attribution.rstrip(". ") if whole and not whole.simulated else ""
+    return f"{attribution}." if attribution else ""
 
 
 def _provenance(said: list[dict[str, Any]], figures: list[dict[str, Any]]) -> str:
