@@ -5,7 +5,6 @@ Belongs here: pure functions over the marts' frames. Does not belong here: energ
 
 from datetime import datetime
 
-import pandas as pd
 from pandas import DataFrame
 
 GAP_COLUMNS = ("device_id", "device_name", "gap_start", "gap_end", "cause", "last_seen", "gap_s")
@@ -18,12 +17,6 @@ def share(hourly: DataFrame, start: datetime, end: datetime) -> float:
     if devices == 0 or span_s <= 0:
         return 0.0
     return float(min(1.0, hourly["alive_s"].sum() / (devices * span_s)))
-
-
-def by_device(hourly: DataFrame, start: datetime, end: datetime) -> "pd.Series[float]":
-    """Observed time of each device over the time of the window, 0 to 1."""
-    span_s = (end - start).total_seconds()
-    return hourly.groupby("device_id")["alive_s"].sum().div(span_s).clip(upper=1.0)
 
 
 def joined_gaps(gaps: DataFrame) -> DataFrame:

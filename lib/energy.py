@@ -78,17 +78,20 @@ def house(daily: DataFrame, mains: Iterable[str]) -> DataFrame:
     return daily[is_mains] if is_mains.any() else daily
 
 
-def by_device(daily: DataFrame) -> DataFrame:
-    """Energy, share, coverage and meter of each device, largest first. [energy_kwh: kWh]"""
+def by_device(daily: DataFrame, span_s: float) -> DataFrame:
+    """Energy, share, meter and coverage of each device, largest first. [energy_kwh: kWh]
+
+    `span_s` is the length of the window, of which the coverage is. [s]
+    """
     table = daily.groupby("device_name", as_index=False).agg(
-        energy_wh=("energy_wh", "sum"), coverage=("coverage", "mean"), meter=("meter", "first")
+        energy_wh=("energy_wh", "sum"), alive_s=("alive_s", "sum"), meter=("meter", "first")
     )
     table = table.sort_values("energy_wh", ascending=False, ignore_index=True)
     total_wh = table["energy_wh"].sum()
     return table.assign(
         energy_kwh=table["energy_wh"] / 1000,
         share_pct=table["energy_wh"] / total_wh * 100 if total_wh > 0 else np.nan,
-        coverage_pct=table["coverage"] * 100,
+        coverage_pct=(table["alive_s"] / span_s * 100).clip(upper=100),
         meter_name=table["meter"].map(METER_NAMES),
     )
 
@@ -165,11 +168,11 @@ def base_load(power_w: "Series[float]", time_zone: str) -> float:
     return float(night.quantile(0.05)) if len(night) else math.nan
 
 
-def findings(daily: DataFrame, gaps: DataFrame) -> list[Finding]:
-    """Devices little observed, meters that disagree, and long gaps."""
+def findings(daily: DataFrame, gaps: DataFrame, span_s: float) -> list[Finding]:
+    """Devices little observed in a window of that length, meters that disagree, and gaps. [s]"""
     found = []
     for name, own in daily.groupby("device_name"):
-        coverage = own["coverage"].mean()
+        coverage = own["alive_s"].sum() / span_s
         if coverage < ENOUGH:
             found.append(_little_observed(str(name), float(coverage)))
         apart = divergence(own)

@@ -33,11 +33,10 @@ class Indicator:
 
 def of_data(study: Study) -> dict[str, Indicator]:
     """The window, its rows, devices and gaps."""
-    span_d = (study.end - study.start).total_seconds() / 86400
     return {
         "periodo.inicio": Indicator(brazilian(study.start, study.time_zone), "início do período"),
         "periodo.fim": Indicator(brazilian(study.end, study.time_zone), "fim do período"),
-        "periodo.dias": Indicator(span_d, "duração do período", "d", 1),
+        "periodo.dias": Indicator(study.span_s / 86400, "duração do período", "d", 1),
         "dados.linhas": Indicator(study.rows, "linhas tratadas"),
         "dados.dispositivos": Indicator(study.hourly["device_id"].nunique(), "dispositivos"),
         "energia.cobertura": Indicator(study.vintage().coverage * 100, "cobertura", "%", 1),
@@ -49,7 +48,7 @@ def of_data(study: Study) -> dict[str, Indicator]:
 def of_energy(study: Study, daily: DataFrame) -> dict[str, Indicator]:
     """Energy of the house, its largest device and day; `daily` as `energy.metered` gives it."""
     house = energy.house(daily, study.mains)
-    by_device = energy.by_device(energy.with_rest(daily, study.mains))
+    by_device = energy.by_device(energy.with_rest(daily, study.mains), study.span_s)
     devices = by_device[by_device["device_name"] != energy.REST]
     by_day = house.groupby("local_date")["energy_wh"].sum(min_count=1) / 1000
     total_kwh = float(house["energy_wh"].sum() / 1000)
@@ -90,8 +89,7 @@ def of_power(study: Study, power_w: "Series[float]") -> dict[str, Indicator]:
 
 def _per_day(study: Study, total_kwh: float) -> float:
     """Mean over the whole window; unobserved time is in it, as coverage says."""
-    span_d = (study.end - study.start).total_seconds() / 86400
-    return total_kwh / span_d if span_d else math.nan
+    return total_kwh / (study.span_s / 86400) if study.span_s else math.nan
 
 
 def _first(frame: DataFrame, column: str) -> Any:

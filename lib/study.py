@@ -59,20 +59,20 @@ class Study:
 
     @cached_property
     def daily(self) -> DataFrame:
-        """Energy and coverage of each device and local date, from the window's hours. [Wh]"""
+        """Energy of each device and local date, from the window's hours. [Wh]
+
+        `coverage` is of the whole day: a day that the window cuts has less.
+        """
         hours = self.hourly
         local = hours["hour_start"].dt.tz_convert(self.time_zone).dt.tz_localize(None)
         keys = [local.dt.normalize().rename("local_date"), hours["device_id"], hours["device_name"]]
         sums = hours[list(HOURLY[3:8])].groupby(keys).sum(min_count=1).reset_index()
-        return sums.assign(coverage=self._day_coverage(sums))
+        return sums.assign(coverage=(sums["alive_s"] / _day_s(sums, self.time_zone)).clip(0, 1))
 
-    def _day_coverage(self, days: DataFrame) -> "pd.Series[float]":
-        """Observed time over the part of each local date that lies in the window."""
-        local_start = days["local_date"].dt.tz_localize(self.time_zone)
-        ends = (local_start + pd.Timedelta(days=1)).clip(upper=pd.Timestamp(self.end))
-        span = ends - local_start.clip(lower=pd.Timestamp(self.start))
-        shares: pd.Series[float] = (days["alive_s"] / span.dt.total_seconds()).clip(0, 1)
-        return shares
+    @property
+    def span_s(self) -> float:
+        """The length of the window. [s]"""
+        return (self.end - self.start).total_seconds()
 
     @cached_property
     def gaps(self) -> DataFrame:
@@ -142,6 +142,14 @@ class Study:
         """Whether a date is a public holiday at the site."""
         site = self.config.site
         return day in holidays.country_holidays(site.country, subdiv=site.subdivision)
+
+
+def _day_s(days: DataFrame, time_zone: str) -> "pd.Series[float]":
+    """The length of each local date. [s]"""
+    start = days["local_date"].dt.tz_localize(time_zone)
+    end = (days["local_date"] + pd.Timedelta(days=1)).dt.tz_localize(time_zone)
+    length: pd.Series[float] = (end - start).dt.total_seconds()
+    return length
 
 
 def _empty(columns: tuple[str, ...]) -> DataFrame:

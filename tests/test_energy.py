@@ -78,10 +78,11 @@ def test_what_the_mains_meter_saw_beyond_the_devices_is_a_bar_of_its_own() -> No
 
 def test_shares_add_up_and_the_largest_comes_first() -> None:
     daily = energy.chosen(days(("a", 10, 100, NAN, NAN), ("b", 10, 300, NAN, NAN)))
-    table = energy.by_device(daily)
+    table = energy.by_device(daily, 86400)
     assert table["device_name"].tolist() == ["B", "A"]
     assert table["share_pct"].tolist() == [75, 25]
     assert table["energy_kwh"].sum() == pytest.approx(0.4)
+    assert energy.by_device(daily, 2 * 86400)["coverage_pct"].tolist() == [50, 50]
 
 
 def test_the_expanded_uncertainty_of_correlated_readings_adds_up() -> None:
@@ -149,8 +150,8 @@ def test_coverage_is_observed_time_over_all_devices_and_the_whole_window() -> No
 
 def test_findings_name_devices_little_observed_and_meters_apart() -> None:
     daily = energy.chosen(days(("a", 10, 1000, NAN, 1200), ("b", 10, 100, NAN, 100)))
-    daily.loc[1, "coverage"] = 0.4
-    found = energy.findings(daily, DataFrame(columns=list(coverage.GAP_COLUMNS)))
+    daily.loc[1, "alive_s"] = 0.4 * 86400
+    found = energy.findings(daily, DataFrame(columns=list(coverage.GAP_COLUMNS)), 86400)
     assert [(f.name, f.data["device"]) for f in found] == [
         ("tcc.energy.meters_apart", "A"),
         ("tcc.coverage.little_observed", "B"),
