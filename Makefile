@@ -54,9 +54,8 @@ pdf: setup tex ## the monograph again
 lab: setup-lab ## the notebooks in JupyterLab
 	@TCC_VENV=$(CURDIR)/.venv-lab $(RUN) jupyter lab notebooks
 
-dagster: setup-test ## Dagster's page on http://127.0.0.1:3000
-	@mkdir -p data/dagster && DAGSTER_HOME=$(CURDIR)/data/dagster \
-		$(RUN) dagster dev -m orchestration.definitions
+dagster: setup-test tex ## Dagster's page on http://127.0.0.1:3000
+	@mkdir -p data/dagster && DAGSTER_HOME=$(CURDIR) $(RUN) dagster dev -h 127.0.0.1
 
 bench: setup-test ## measure
 	@set -e; for script in $(wildcard bench/*.py); do $(RUN) python $$script; done

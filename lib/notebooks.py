@@ -10,6 +10,7 @@ import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 # jsonschema imports a grammar of IRIs for 1.6 s where JupyterLab is installed, and notebooks
@@ -27,12 +28,6 @@ from lib.errors import NotebookFailed, NotebookSignature  # noqa: E402
 from lib.paths import NOTEBOOKS  # noqa: E402
 
 CELL_TIMEOUT_S = 900
-# The kernel is spoken to through sockets in the user's folder, not through open ports; that it
-# is interrupted at the end is no error worth a line.
-LOCAL = Config(
-    KernelManager={"transport": "ipc"},
-    NotebookClient={"extra_arguments": ["--IPKernelApp.log_level=50"]},
-)
 
 
 @dataclass(frozen=True)
@@ -72,13 +67,12 @@ def run(notebook: Path, folder: Path, parameters: dict[str, Any]) -> Executed:
     check(notebook, parameters)
     folder.mkdir(parents=True, exist_ok=True)
     target, began = folder / notebook.name, time.monotonic()
-    failure: PapermillExecutionError | None = None
+    failure: Exception | None = None
     try:
         _execute(notebook, target, parameters)
-    except PapermillExecutionError as error:
+    except Exception as error:  # noqa: BLE001 (a job boundary: what a kernel dies of is told)
         failure = error
-    finally:
-        html = _publish(target)
+    html = _publish(target)
     if failure:
         raise _failed(notebook, target, failure) from failure
     return Executed(target, html, time.monotonic() - began)
@@ -86,7 +80,7 @@ def run(notebook: Path, folder: Path, parameters: dict[str, Any]) -> Executed:
 
 def _execute(notebook: Path, target: Path, parameters: dict[str, Any]) -> None:
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
+    with TemporaryDirectory(prefix="tcc-") as sockets, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of papermill's own imports, not of ours
         papermill.execute_notebook(
             str(notebook),
@@ -96,8 +90,19 @@ def _execute(notebook: Path, target: Path, parameters: dict[str, Any]) -> None:
             progress_bar=False,
             cwd=str(NOTEBOOKS),
             execution_timeout=CELL_TIMEOUT_S,
-            config=LOCAL,
+            config=_local(Path(sockets)),
         )
+
+
+def _local(sockets: Path) -> Config:
+    """Speak to the kernel through sockets in a folder of its own, not through open ports.
+
+    That the kernel is interrupted at its end is no error worth a line.
+    """
+    return Config(
+        KernelManager={"transport": "ipc", "ip": str(sockets / "kernel")},
+        NotebookClient={"extra_arguments": ["--IPKernelApp.log_level=50"]},
+    )
 
 
 def _publish(target: Path) -> Path:
@@ -124,10 +129,19 @@ def _html(notebook: Path) -> str:
     return str(body)
 
 
-def _failed(notebook: Path, target: Path, error: PapermillExecutionError) -> NotebookFailed:
+def _failed(notebook: Path, target: Path, error: Exception) -> NotebookFailed:
+    where = (
+        f"cell {error.exec_count}" if isinstance(error, PapermillExecutionError) else "the kernel"
+    )
     return NotebookFailed(
-        f"cell {error.exec_count} raised {error.ename}: {redacted(str(error.evalue))}",
+        f"{where} raised {_said(error)}",
         where=notebook.name,
         risk="Figures and numbers of the run before stay as they are.",
         remedy=f"The executed copy shows it: {target.with_suffix('.html')}",
     )
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, PapermillExecutionError):
+        return redacted(f"{error.ename}: {error.evalue}")
+    return redacted(f"{type(error).__name__}: {error}")

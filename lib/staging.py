@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from lib import archive, files, raw, registry, warehouse
+from lib import archive, checks, files, raw, registry, warehouse
 from lib.config import Config
 from lib.datapoints import KNOWN
 from lib.errors import BadRawFile, DataError
@@ -25,8 +25,6 @@ from lib.journal import Entry, Journal
 from lib.paths import Paths
 from lib.progress import Progress, silent
 from lib.warehouse import Connection
-
-CHECKS = ("staging_key", "staging_date", "staging_order")
 
 
 @dataclass
@@ -171,12 +169,7 @@ def _set_aside_unreadable(paths: Paths, names: Iterable[str], report: Report) ->
 
 def _check(connection: Connection, written: Path, day: str) -> None:
     """Judge what was written before it replaces what was there. Raises DataError."""
-    connection.execute(
-        "CREATE OR REPLACE TEMP VIEW partition AS SELECT * FROM read_parquet("
-        f"{_quoted(written)}, file_row_number = true, hive_partitioning = false)"
-    )
-    for check in CHECKS:
-        offenders = warehouse.run(connection, f"checks/{check}", {"day": day}).fetchall()
+    for check, offenders in checks.offenders(connection, "staging", written, day).items():
         if offenders:
             raise DataError(
                 f"{len(offenders)} rows fail the check {check}, first {offenders[0]}.",
@@ -184,11 +177,6 @@ def _check(connection: Connection, written: Path, day: str) -> None:
                 risk="The old partition stays; the new rows are in data/raw.",
                 remedy=f"See lib/sql/checks/{check}.sql.",
             )
-
-
-def _quoted(path: Path) -> str:
-    """A path as a SQL literal: a view cannot have parameters."""
-    return "'" + str(path).replace("'", "''") + "'"
 
 
 def _dates_folder(paths: Paths) -> Path:

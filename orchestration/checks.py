@@ -16,14 +16,14 @@ from dagster import (
 )
 from dagster_duckdb import DuckDBResource
 
-from lib import paths, warehouse
+from lib import checks, warehouse
 from lib.findings import Finding
 from lib.paths import Paths
 from orchestration.metadata import newest_date
 
 FINDINGS = "findings"
 STAGED = "staging_tuya_logs"
-ON_STAGED = sorted(file.stem for file in (paths.SQL / "checks").glob("staging_*.sql"))
+ON_STAGED = checks.names("staging")
 
 
 def findings_check(asset: str, *, blocking: bool = False) -> AssetCheckSpec:
@@ -66,14 +66,8 @@ def _offenders(store: Paths, duckdb: DuckDBResource) -> dict[str, int]:
     """For each check on staging, how many rows of the newest date offend it."""
     if (day := newest_date(store.staging)) is None:
         return dict.fromkeys(ON_STAGED, 0)
+    file = warehouse.partition(store.staging, day)
     with duckdb.get_connection() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        file = str(warehouse.partition(store.staging, day)).replace("'", "''")
-        connection.execute(
-            "CREATE TEMP VIEW partition AS SELECT * FROM read_parquet("
-            f"'{file}', file_row_number = true, hive_partitioning = false)"
-        )
-        return {
-            name: len(warehouse.run(connection, f"checks/{name}", {"day": day}).fetchall())
-            for name in ON_STAGED
-        }
+        found = checks.offenders(connection, "staging", file, day)
+    return {name: len(rows) for name, rows in found.items()}

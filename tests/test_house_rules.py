@@ -19,7 +19,7 @@ LAYERS = {
     "ground": "errors paths times files findings datapoints portuguese "
     "settings credentials config tuya_codes progress",
     "demo house": "demo",
-    "border and stores": "tuya raw journal archive registry sources warehouse",
+    "border and stores": "tuya raw journal archive registry sources warehouse checks",
     "steps": "ingest staging marts",
     "analysis": "energy voltage spc tariff load coverage status",
     "page": "figures plots values latex latexmk page typesetting monograph study indicators tables",

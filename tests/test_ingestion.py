@@ -267,7 +267,6 @@ def test_raw_records_keep_all_fields_and_gain_three(
         ("html_502", SourceUnavailable),
         ("no_row_key", TruncatedPull),
         ("token_invalid", TokenExpired),
-        ("cut_body", SourceUnavailable),
     ],
 )
 def test_a_page_that_fails_leaves_a_partial_file_and_the_next_run_completes_it(
