@@ -19,6 +19,7 @@ PipelineError
    ├─ UnknownValue        the text asks for a key that nothing wrote              terminal
    ├─ StaleArtifact       a figure or number older than the data it speaks of     terminal
    └─ TypesettingFailed   LaTeX stopped                                           terminal
+      └─ LatexMissing     it is not installed                                     terminal
 
 Every error says what happened, where, what is at risk and what to do.
 """
@@ -129,3 +130,7 @@ class StaleArtifact(Terminal, ManuscriptError):
 
 class TypesettingFailed(Terminal, ManuscriptError):
     """LaTeX stopped; the file, line and first message are in the error."""
+
+
+class LatexMissing(TypesettingFailed):
+    """LaTeX is not installed; everything but the PDF can be done."""

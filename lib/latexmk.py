@@ -12,7 +12,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib.errors import TypesettingFailed
+from lib.errors import LatexMissing, TypesettingFailed
 from lib.paths import TCC
 
 PACKAGES = TCC / "debian-packages.txt"
@@ -53,9 +53,13 @@ class Job:
 
 
 def run(job: Job, *, timeout_s: float) -> None:
-    """Run LaTeX and BibTeX as often as needed. Raises TypesettingFailed."""
+    """Run LaTeX and BibTeX as often as needed. Raises TypesettingFailed and LatexMissing."""
     if not (latexmk := shutil.which("latexmk")):
-        raise _failed("latexmk is not installed", where="LaTeX", remedy=install())
+        raise LatexMissing(
+            "LaTeX is not installed, so there is no PDF.",
+            risk="Everything else is done: data, figures and numbers.",
+            remedy=install(),
+        )
     job.output.mkdir(parents=True, exist_ok=True)
     job.log.unlink(missing_ok=True)
     modes = ("-halt-on-error", "-file-line-error", "-interaction=nonstopmode")

@@ -10,34 +10,35 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lib import files, findings, ingest, monograph, notebooks, page, sources
+from lib import files, findings, history, monograph, notebooks, page, sources
 from lib.config import Config
-from lib.errors import ConfigError, ManuscriptError, PipelineError
+from lib.errors import ConfigError, LatexMissing, ManuscriptError, PipelineError
 from lib.findings import Finding
 from lib.journal import Journal
 from lib.monograph import Built
 from lib.paths import NOTEBOOKS, Paths
 from lib.progress import Progress, silent, watched
-from lib.times import DAY, HOUR, iso, stamp
+from lib.times import iso, stamp
 
 COLLECT = ("01_ingest",)
 PREPARE = ("02_stage", "03_marts")
 ANALYSE = ("10_energy",)
 STEPS = (*COLLECT, *PREPARE, *ANALYSE)
 PAGE = "monograph"
-
-# What the demo house's first run looks back on: three weeks by day, the last one by hour.
-DEMO_DAYS = 21
+NOT_SET = "not set"
 Show = Callable[[str], Progress]
 
 
 @dataclass
 class Step:
-    """What became of one notebook: ok, failed or skipped."""
+    """What became of one notebook, or of the page: ok, failed, skipped or not set.
+
+    The page is not set where LaTeX is not installed; all that leads to it is done.
+    """
 
     name: str
     status: str
@@ -81,8 +82,8 @@ class Run:
 
     @property
     def ok(self) -> bool:
-        """Whether every step came to its end."""
-        return all(step.status == "ok" for step in self.steps)
+        """Whether every step came to its end; a page without LaTeX is nobody's failure."""
+        return all(step.status in ("ok", NOT_SET) for step in self.steps)
 
 
 def quiet(step: str) -> Progress:
@@ -128,38 +129,6 @@ def begun(paths: Paths, config: Config, order: Order) -> Iterator[Run]:
         _record(this)
 
 
-def _look_back(this: Run, show: Show) -> None:
-    """Let a source with a clock of its own arrive at now: runs one after the other till then."""
-    instants = _instants(this.paths, this.order, this.source, this.now)
-    if not instants:
-        return
-    paths, config, series, progress = this.paths, this.config, this.order.series, show("collecting")
-    with sources.opened(this.source, paths, config, now=instants[0], series=series) as opened:
-        for done, instant in enumerate(instants):
-            progress(done, len(instants), f"run of {instant:%Y-%m-%d %H:%M} UTC")
-            opened.move_to(instant)
-            ingest.run(paths, opened, config, now=instant).raise_if_stopped()
-    progress(len(instants), len(instants), "")
-
-
-def _instants(paths: Paths, order: Order, source: sources.Name, now: datetime) -> list[datetime]:
-    """The clock's stops on the way to now: every day, and every hour of the last one."""
-    last = Journal(paths.journal).last()
-    if source == "replay":
-        start = last.asked_at + DAY if last else sources.series_span(order.series)[0] + DAY
-        return _every(DAY, start, now)
-    first_days = 0 if order.now or last else DEMO_DAYS
-    days = first_days if order.days is None else order.days
-    if source != "demo" or not days:
-        return []
-    hourly_from = now - DAY
-    return _every(DAY, now - timedelta(days=days), hourly_from) + _every(HOUR, hourly_from, now)
-
-
-def _every(step: timedelta, start: datetime, end: datetime) -> list[datetime]:
-    return [start + step * n for n in range(max(0, -((start - end) // step)))]
-
-
 def run_step(this: Run, name: str, show: Show = quiet) -> Step:
     """Run one notebook, unless an earlier failure forbids it, and enter how it went."""
     step, forbidden = Step(name, "skipped"), _forbidden(this)
@@ -173,7 +142,13 @@ def run_step(this: Run, name: str, show: Show = quiet) -> Step:
 def _execute(this: Run, name: str, show: Show) -> None:
     given: dict[str, Any] = {"data_dir": str(this.paths.data), "run_dir": str(this.folder)}
     if name in COLLECT:
-        _look_back(this, show)
+        order = this.order
+        history.look_back(
+            *(this.paths, this.config, this.source, order.series),
+            now=this.now,
+            days=0 if order.now and order.days is None else order.days,
+            progress=lambda: show("collecting"),
+        )
         given |= {"source": this.source, "series": this.order.series, "now": iso(this.now)}
     if name in PREPARE:
         given |= {"rebuild": this.order.rebuild}
@@ -189,6 +164,8 @@ def _do(step: Step, work: Callable[[], None]) -> None:
     try:
         work()
         step.status = "ok"
+    except LatexMissing as error:
+        step.status, step.error = NOT_SET, error
     except PipelineError as error:
         step.error = error
     finally:

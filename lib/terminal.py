@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 # On a terminal of 80 columns device names are cut so that all the rest fits.
 WIDE, NARROW = 100, 16
-MARKS = {"ok": "[green]ok[/]", "failed": "[bold red]failed[/]", "skipped": "[yellow]skipped[/]"}
+MARKS = {
+    "ok": "[green]ok[/]",
+    "failed": "[bold red]failed[/]",
+    "skipped": "[yellow]skipped[/]",
+    "not set": "[yellow]not set[/]",
+}
 
 
 class Bars:

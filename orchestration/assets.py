@@ -76,6 +76,6 @@ def _stand_on(this: pipeline.Run, ground: Ground) -> None:
 
 def _raise(this: pipeline.Run, step: pipeline.Step) -> None:
     """Let Dagster know of a failed step in one sentence, with the notebook that shows it."""
-    if step.status != "ok":
+    if step.status not in ("ok", pipeline.NOT_SET):
         text = str(step.error or f"{step.name} is skipped: a step before it failed.")
         raise Failure(text, metadata.executed(this, step), allow_retries=False) from step.error

@@ -23,7 +23,7 @@ LAYERS = {
     "steps": "ingest staging marts",
     "analysis": "energy voltage spc tariff load coverage status",
     "page": "figures plots values latex latexmk page typesetting monograph study indicators tables",
-    "run": "notebooks pipeline",
+    "run": "notebooks history pipeline",
     "doors": "cli terminal",
 }
 RANK = {name: rank for rank, names in enumerate(LAYERS.values()) for name in names.split()}

@@ -149,6 +149,21 @@ def test_a_blocking_finding_keeps_the_page_from_being_set(
     assert (store.pdf.read_bytes() if store.pdf.exists() else None) == printed
 
 
+def test_without_latex_all_but_the_page_is_done(
+    done: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Paths.at(tmp_path / "data")
+    shutil.copytree(done.paths.data, store.data, symlinks=True)
+    shutil.rmtree(store.generated.parent)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    this = pipeline.run(store, Config(), replace(DEMO, steps=pipeline.ANALYSE))
+    assert [step.status for step in this.steps] == ["ok", "not set"]
+    assert this.ok
+    assert "apt-get install" in str(this.errors[0])
+    assert list(store.figures.glob("*.pdf"))
+    assert not store.pdf.exists()
+
+
 def test_the_demo_house_never_enters_a_store_of_real_rows(store: Paths) -> None:
     sources.claim(store, sources.Origin("measured"), now=parse_instant(NOW))
     keep(store, [report("10 12:00", "cur_power", "1")])

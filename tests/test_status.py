@@ -90,14 +90,15 @@ def test_each_device_stands_for_itself_under_the_name_the_user_gave(store: Paths
     assert all((d.rows, d.newest_event, d.gaps, d.gap_h) == (0, None, 0, 0) for d in found.values())
 
 
-def test_files_and_quarantine_are_counted(store: Paths) -> None:
-    entry = hold(store, "plug", 10, 9)
-    hold(store, "plug", 9, 8)
+def test_a_file_in_quarantine_is_counted_and_its_window_open_again(store: Paths) -> None:
+    entry = hold(store, "plug", 100, 10)
+    hold(store, "plug", 168, 100)
+    hold(store, "plug", 10, 0)
+    assert of(store)["plug"].expires_h is None
     file = store.raw / entry.file
     raw.set_aside(store, file, raw.bad_file(file, "it is odd"), entry)
-    found = status.of(store, Config(), now=NOW)
-    assert (found.files, found.quarantined) == (2, 1)
-    assert found.devices[0].held_until == NOW - 8 * HOUR
+    assert status.of(store, Config(), now=NOW).quarantined == 1
+    assert of(store)["plug"].expires_h == 68
 
 
 def test_a_store_that_is_not_measured_has_its_own_clock(store: Paths) -> None:
