@@ -155,7 +155,9 @@ def import_(
     with _told():
         instant = sources.instant("cloud", paths, now)
         origin = sources.Origin("measured")
-        sources.claim(paths, origin, now=instant)
+        aside = sources.claim(paths, origin, now=instant)
+        if aside:
+            out.print(f"The simulated store gave way to real rows, whole: {aside}")
     for file in files:
         try:
             kept = archive.import_file(

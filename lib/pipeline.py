@@ -70,6 +70,7 @@ class Run:
     source: sources.Name
     now: datetime
     folder: Path
+    moved_aside: Path | None = None  # where a simulated store went that gave way to real rows
     kept: dict[str, Path] = field(default_factory=dict)  # step -> folder with what it wrote
     steps: list[Step] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -95,8 +96,7 @@ def run(paths: Paths, config: Config, order: Order, *, show: Show = quiet) -> Ru
     """Run the steps one after the other, then the page, into a folder of their own.
 
     A failed collection does not stop the rest; a failed preparation does, and no page is
-    made of it. Raises ConfigError where the source or the clock is wrong, or another run is
-    under way.
+    made of it. Raises ConfigError and StoreMismatch before anything runs.
     """
     with begun(paths, config, order) as this:
         for name in order.steps:
@@ -112,7 +112,8 @@ def run(paths: Paths, config: Config, order: Order, *, show: Show = quiet) -> Ru
 def begun(paths: Paths, config: Config, order: Order) -> Iterator[Run]:
     """Begin a run: no other runs in this store until it ends, and then it is recorded.
 
-    Raises ConfigError where the source or the clock is wrong, or another run is under way.
+    Raises ConfigError where the source or the clock is wrong or another run is under way,
+    and StoreMismatch where the store holds other rows than the source's.
     """
     busy = ConfigError(
         "another run is under way in this folder.",
@@ -123,7 +124,10 @@ def begun(paths: Paths, config: Config, order: Order) -> Iterator[Run]:
     with files.locked(paths.data / "run.lock", busy=busy):
         source = sources.resolve(order.source)
         now = sources.instant(source, paths, order.now, series=order.series)
-        this = Run(paths, config, order, source, now, _new_folder(paths, now))
+        aside = None
+        if COLLECT[0] in order.steps:
+            aside = sources.prepared(source, paths, now=now, series=order.series)
+        this = Run(paths, config, order, source, now, _new_folder(paths, now), aside)
         yield this
         this.findings = findings_of(this)
         _record(this)

@@ -88,11 +88,12 @@ def read(path: Path) -> list[Row]:
     return rows
 
 
-def verify(path: Path, entry: Entry) -> None:
-    """Check a raw file against its line in the journal. Raises BadRawFile."""
-    read(path)
+def verify(path: Path, entry: Entry) -> list[Row]:
+    """The rows of a raw file, checked against its line in the journal. Raises BadRawFile."""
+    rows = read(path)
     if hashlib.sha256(content(path)).hexdigest() != entry.sha256:
         raise bad_file(path, "its content is not what the journal says")
+    return rows
 
 
 def bad_file(path: Path, why: str) -> BadRawFile:
@@ -164,14 +165,21 @@ def set_aside(paths: Paths, file: Path, error: BadRawFile, entry: Entry | None) 
         lambda n: file.name if n == 1 else f"{n}-{file.name}",
     )
     reason = {"file": str(relative), "what": error.what, "remedy": error.remedy}
-    files.write_text(
-        target.with_name(target.name + ".reason.json"),
-        json.dumps(reason, ensure_ascii=False, indent=1) + "\n",
-    )
+    files.write_text(_reason(target), json.dumps(reason, ensure_ascii=False, indent=1) + "\n")
     if entry:
         Journal(paths.journal).append(_taken_back(entry))
     file.unlink()
     return target
+
+
+def _reason(quarantined: Path) -> Path:
+    return quarantined.with_name(f"{quarantined.name}.reason.json")
+
+
+def reason(quarantined: Path) -> dict[str, str]:
+    """Why a file was set aside: its name of old, what was wrong and the remedy."""
+    told: dict[str, str] = json.loads(_reason(quarantined).read_text("utf-8"))
+    return told
 
 
 def _taken_back(entry: Entry) -> Entry:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import SecretStr
 
@@ -24,6 +25,10 @@ from lib.journal import Journal
 from lib.paths import Paths
 from lib.times import HOUR, parse_instant, stamp
 from lib.tuya import TuyaCloud
+
+if TYPE_CHECKING:
+    from lib.demo.recorded import RecordedHouse
+    from lib.demo.simulated import SimulatedHouse
 
 Name = Literal["auto", "cloud", "demo", "replay"]
 Kind = Literal["measured", "simulated", "recorded"]
@@ -115,6 +120,18 @@ def opened(
             yield Source(cloud, origin, (), move_to)
 
 
+def prepared(name: Name, paths: Paths, *, now: datetime, series: str = "") -> Path | None:
+    """Check that a source can be opened and claim the store for it, before anything runs.
+
+    Returns where a simulated store was moved aside to, if it was. Raises ConfigError and
+    StoreMismatch.
+    """
+    if name == "cloud":
+        _access()
+        return claim(paths, Origin("measured"), now=now)
+    return claim(paths, _origin_of(_house(name, series)), now=now)
+
+
 def _access() -> Credentials:
     access = credentials()
     if access is None:
@@ -137,14 +154,9 @@ def _stand_in(
     name: Name, series: str, now: datetime
 ) -> Iterator[tuple[Credentials, Origin, Callable[[datetime], None]]]:
     """Start the HTTPS stand-in with the demo house or a series behind it."""
-    # The web server and the house are not needed for the real cloud.
-    from lib.demo.recorded import RecordedHouse, recorded_house
-    from lib.demo.simulated import SimulatedHouse
-    from lib.demo.standin import StandIn
+    from lib.demo.standin import StandIn  # the web server is not needed for the real cloud
 
-    house: SimulatedHouse | RecordedHouse
-    house = SimulatedHouse() if name == "demo" else recorded_house(series)
-    kind: Kind = "simulated" if house.simulated else "recorded"
+    house = _house(name, series)
     with StandIn(house, now=now) as standin:
         access = Credentials(
             access_id=SecretStr(standin.access_id),
@@ -152,8 +164,19 @@ def _stand_in(
             host=standin.endpoint.removeprefix("https://"),
             ca_bundle=standin.ca_bundle,
         )
-        of = Origin(kind, house.name, house.attribution, getattr(house, "mains", ()))
-        yield access, of, standin.clock.move_to
+        yield access, _origin_of(house), standin.clock.move_to
+
+
+def _house(name: Name, series: str) -> "SimulatedHouse | RecordedHouse":
+    from lib.demo.recorded import recorded_house
+    from lib.demo.simulated import SimulatedHouse
+
+    return SimulatedHouse() if name == "demo" else recorded_house(series)
+
+
+def _origin_of(house: "SimulatedHouse | RecordedHouse") -> Origin:
+    kind: Kind = "simulated" if house.simulated else "recorded"
+    return Origin(kind, house.name, house.attribution, getattr(house, "mains", ()))
 
 
 def origin(paths: Paths) -> Origin | None:
@@ -164,15 +187,15 @@ def origin(paths: Paths) -> Origin | None:
     return Origin(**plain | {"mains": tuple(plain["mains"])})
 
 
-def claim(paths: Paths, wanted: Origin, *, now: datetime) -> None:
+def claim(paths: Paths, wanted: Origin, *, now: datetime) -> Path | None:
     """Mark the store as holding rows of this origin; rows of two kinds never mix.
 
-    A simulated store gives way to real rows: it is moved aside, whole. Raises StoreMismatch
-    where real rows would be mixed with others.
+    A simulated store gives way to real rows: it is moved aside, whole, and the folder is
+    returned. Raises StoreMismatch where real rows would be mixed with others.
     """
     held = origin(paths)
     if held and (held.kind, held.name) == (wanted.kind, wanted.name):
-        return
+        return None
     if held and not (held.simulated and not wanted.simulated):
         raise StoreMismatch(
             f"this folder holds {_named(held)}; {_named(wanted)} must not mix with it.",
@@ -180,17 +203,17 @@ def claim(paths: Paths, wanted: Origin, *, now: datetime) -> None:
             risk="A figure would stand on both without saying so. Nothing was changed.",
             remedy="Give the other source a folder of its own: --data-dir FOLDER.",
         )
-    if held:
-        _move_aside(paths, f"simulated-{stamp(now)}")
+    aside = _move_aside(paths, f"simulated-{stamp(now)}") if held else None
     text = json.dumps(asdict(wanted), ensure_ascii=False, indent=1) + "\n"
     files.write_text(paths.source, text)
+    return aside
 
 
 def _named(origin: Origin) -> str:
     return f"{origin.kind} rows{f' ({origin.name})' if origin.name else ''}"
 
 
-def _move_aside(paths: Paths, name: str) -> None:
+def _move_aside(paths: Paths, name: str) -> Path:
     """Move a simulated store into a folder of its own; its mark goes last."""
     target = paths.data / name
     target.mkdir(parents=True, exist_ok=True)
@@ -204,3 +227,4 @@ def _move_aside(paths: Paths, name: str) -> None:
     for item in (paths.catalogue, paths.pdf, paths.source):
         if item.exists():
             shutil.move(item, target / item.name)
+    return target

@@ -109,10 +109,12 @@ def _validated(paths: Paths, entry: Entry, report: Report) -> bool:
     if not file.exists():
         return False
     try:
-        raw.verify(file, entry)
+        rows = raw.verify(file, entry)
     except BadRawFile as error:
         report.quarantined.append(raw.set_aside(paths, file, error, entry))
         return False
+    undated = sum(raw.event_time_ms(row) is None for row in rows)
+    report.findings += [_undated(file, undated)] if undated else []
     return True
 
 
@@ -209,10 +211,21 @@ def _conflict(day: str, count: int) -> Finding:
 
 
 def _set_aside(path: Path) -> Finding:
+    reason = raw.reason(path)
     return Finding(
         "tcc.staging.quarantined",
-        f"O arquivo {path.name} não pôde ser lido e está em quarentena.",
-        {"file": str(path)},
+        f"Um arquivo bruto não pôde ser lido e está em quarentena, {path}: {reason['what']} "
+        "Suas linhas faltam em toda figura, e a janela volta a ser pedida enquanto a nuvem a "
+        f"guarda. {reason['remedy']}",
+        {"file": str(path)} | reason,
+    )
+
+
+def _undated(file: Path, rows: int) -> Finding:
+    return Finding(
+        "tcc.staging.undated",
+        f"{rows} linha(s) de {file.name} não têm instante utilizável: ficam só no arquivo bruto.",
+        {"file": str(file), "rows": rows},
     )
 
 

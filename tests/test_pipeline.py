@@ -11,7 +11,8 @@ import pytest
 
 from lib import config, files, notebooks, pipeline, sources
 from lib.config import Config
-from lib.errors import ConfigError, NotebookFailed
+from lib.demo.recorded import recorded_house
+from lib.errors import ConfigError, NotebookFailed, StoreMismatch
 from lib.findings import Finding, dump
 from lib.journal import Journal
 from lib.paths import Paths
@@ -167,7 +168,28 @@ def test_without_latex_all_but_the_page_is_done(
 def test_the_demo_house_never_enters_a_store_of_real_rows(store: Paths) -> None:
     sources.claim(store, sources.Origin("measured"), now=parse_instant(NOW))
     keep(store, [report("10 12:00", "cur_power", "1")])
-    this = pipeline.run(store, config.load(), replace(DEMO, days=0, page=False))
-    assert not this.ok
-    assert "must not mix" in str(this.errors[0])
+    with pytest.raises(StoreMismatch, match="must not mix"):
+        pipeline.run(store, config.load(), replace(DEMO, days=0, page=False))
     assert len(Journal(store.journal).all()) == 1
+    assert not store.runs.exists()
+
+
+def test_a_simulated_store_gives_way_to_a_recorded_series_whole(
+    done: Run, tmp_path: Path, shared_data: Path
+) -> None:
+    store = Paths.at(tmp_path / "data")
+    shutil.copytree(done.paths.data, store.data, symlinks=True)
+    series = str(shared_data / "tuya_plug")
+    this = pipeline.run(store, Config(), Order(source="replay", series=series, page=False))
+    assert this.errors == []
+    assert this.moved_aside
+    kept = Paths.at(this.moved_aside)
+    assert contents(kept) == contents(done.paths)
+    assert len(Journal(kept.journal).all()) == len(Journal(done.paths.journal).all())
+    assert set(staged(store)["ingested_by"].str.split(" ").str[1]) == {"recorded"}
+    assert sources.origin(store) == sources.Origin("recorded", *_named(series))
+
+
+def _named(series: str) -> tuple[str, str]:
+    house = recorded_house(series)
+    return house.name, house.attribution

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from lib import checks as checks_
-from lib import files, staging, warehouse
+from lib import files, raw, staging, warehouse
 from lib.errors import DataError
+from lib.journal import Window
 from lib.paths import Paths
-from lib.times import stamp
+from lib.times import DAY, stamp
 from tests.rows import CONFIG, at, event, keep, report, staged
 
 SPECIFICATION = {
@@ -223,6 +224,28 @@ def test_an_older_layout_copied_in_by_hand_stages(store: Paths) -> None:
     assert counts.dates == ["2026-03-10", "2026-03-11"]
     assert staged(store)["value_num"].tolist() == [12.0, 85.3]
     assert set(staged(store)["ingested_by"]) == {"old"}
+
+
+def test_a_row_without_a_usable_time_is_a_finding_and_stops_nothing(store: Paths) -> None:
+    times = (None, "soon", 10**17, -5, 4 * 10**13)
+    odd = [{"code": "cur_power", "event_id": 7, "event_time": t, "value": "1"} for t in times]
+    window = staging_window("10")
+    raw.write_window(
+        store,
+        window,
+        [report("10 12:00", "cur_power", "1"), *odd],
+        asked_at=at("11"),
+        ingested_by="tcc/0",
+        complete=True,
+    )
+    found = [f for f in staging.run(store, CONFIG).findings if f.name == "tcc.staging.undated"]
+    assert [f.data["rows"] for f in found] == [len(times)]
+    assert len(staged(store)) == 1
+
+
+def staging_window(day: str) -> Window:
+    """A whole UTC day of the plug."""
+    return Window("plug01", at(day), at(day) + DAY)
 
 
 def test_a_rebuild_of_everything_gives_the_same_contents(store: Paths) -> None:

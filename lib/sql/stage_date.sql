@@ -12,12 +12,18 @@ WITH read AS (
         coalesce(event_id, CASE WHEN code IS NOT NULL THEN 7 END) AS event_id,
         event_from,
         coalesce(
+            make_timestamptz(
+                CASE  -- ten digits are seconds; nothing before 1970 or from the year 3000 on
+                    WHEN try_cast(event_time AS BIGINT) BETWEEN 0 AND 99999999999
+                    THEN try_cast(event_time AS BIGINT) * 1000000
+                    WHEN try_cast(event_time AS BIGINT) BETWEEN 0 AND 32503679999999
+                    THEN try_cast(event_time AS BIGINT) * 1000
+                END
+            ),
             CASE
-                WHEN abs(try_cast(event_time AS BIGINT)) < 100000000000
-                THEN make_timestamptz(try_cast(event_time AS BIGINT) * 1000000)
-                ELSE make_timestamptz(try_cast(event_time AS BIGINT) * 1000)
-            END,
-            try_cast(event_time AS TIMESTAMPTZ)
+                WHEN try_cast(event_time AS BIGINT) IS NULL
+                THEN try_cast(event_time AS TIMESTAMPTZ)
+            END
         ) AS event_time,
         try_cast(ingestion_timestamp_utc AS TIMESTAMPTZ) AS ingestion_timestamp_utc,
         ingested_by,
