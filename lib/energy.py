@@ -13,6 +13,7 @@ import pandas as pd
 from pandas import DataFrame, Series
 
 from lib.findings import Finding
+from lib.portuguese import number
 
 # A counter is preferred for energy, the integral of power for shape.
 METERS = ("increment", "total", "integral")
@@ -180,7 +181,7 @@ def findings(daily: DataFrame, gaps: DataFrame, span_s: float) -> list[Finding]:
             found.append(_apart(str(name), float(apart.median()), len(apart)))
     if len(gaps):
         hours = float(gaps["gap_s"].sum() / 3600)
-        text = f"Há {len(gaps)} lacuna(s) de observação, {hours:.1f} h ao todo."
+        text = f"Há {len(gaps)} lacuna(s) de observação, {number(hours, 1)} h ao todo."
         found.append(Finding("tcc.coverage.gaps", text, {"gaps": len(gaps), "hours": hours}))
     return found
 
@@ -188,7 +189,7 @@ def findings(daily: DataFrame, gaps: DataFrame, span_s: float) -> list[Finding]:
 def _little_observed(name: str, coverage: float) -> Finding:
     return Finding(
         "tcc.coverage.little_observed",
-        f"{name}: só {coverage * 100:.1f} % do período foi observado.".replace(".", ",", 1),
+        f"{name}: só {number(coverage * 100, 1)} % do período foi observado.",
         {"device": name, "coverage": coverage},
     )
 
@@ -196,7 +197,7 @@ def _little_observed(name: str, coverage: float) -> Finding:
 def _apart(name: str, median: float, days: int) -> Finding:
     return Finding(
         "tcc.energy.meters_apart",
-        f"{name}: a integral da potência difere do contador em {median * 100:.1f} % "
+        f"{name}: a integral da potência difere do contador em {number(median * 100, 1)} % "
         f"(mediana de {days} dias).",
         {"device": name, "median": median, "days": days},
     )

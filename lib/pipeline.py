@@ -77,6 +77,11 @@ class Run:
     built: Built | None = None
 
     @property
+    def origin(self) -> sources.Origin | None:
+        """What the store's rows are: measured, simulated or recorded."""
+        return sources.origin(self.paths)
+
+    @property
     def errors(self) -> list[PipelineError]:
         """What went wrong, in order."""
         return [step.error for step in self.steps if step.error]

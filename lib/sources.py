@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 Name = Literal["auto", "cloud", "demo", "replay"]
 Kind = Literal["measured", "simulated", "recorded"]
 
+SAID: dict[Kind, str] = {
+    "measured": "medições próprias",
+    "simulated": "DADOS SIMULADOS",
+    "recorded": "série gravada por outros",
+}
+
 # The demo house's own clock, where none is given: its first run ends here.
 DEMO_NOW = parse_instant("2026-04-22T15:00:00Z")
 
@@ -53,6 +59,10 @@ class Origin:
     def simulated(self) -> bool:
         """Whether the rows come from a simulation."""
         return self.kind == "simulated"
+
+    def __str__(self) -> str:
+        """What the rows are, as notebooks say it."""
+        return SAID[self.kind] + (f": {self.name}" if self.name else "")
 
     @property
     def ingested_by(self) -> str:

@@ -77,6 +77,8 @@ def print_run(out: Console, err: Console, paths: Paths, this: "Run") -> None:
         out.print(f"[yellow]finding[/]      and {len(this.findings) - 20} more, in the notebooks")
     for error in this.errors:
         err.print(f"[bold red]{type(error).__name__}[/] {escape(str(error))}")
+    if this.origin and this.origin.simulated:
+        out.print("[yellow]simulated[/]    Every row, figure and number is of the demo house.")
     if this.moved_aside:
         out.print(f"The simulated store gave way to real rows, whole: {this.moved_aside}")
     out.print(f"Run of {iso(this.now)} kept in {this.folder}")
