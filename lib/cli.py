@@ -14,11 +14,12 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from lib import archive, config, sources, status
+from lib import config
 from lib.errors import PipelineError
 from lib.paths import DEFAULT_DATA, Paths
 from lib.terminal import Bars, print_run, print_status
 
+# Commands import what they need when they run: pandas and papermill take a second each.
 app = typer.Typer(
     name="tcc",
     help="From the logs of Tuya devices to a printed page that knows which hours it stands on.",
@@ -51,7 +52,7 @@ def _told() -> Iterator[None]:
 
 def _execute(data_dir: Path | None, *, rest: Mapping[str, object]) -> None:
     """Run the steps with bars, say how it went and exit with 1 where a step failed."""
-    from lib import pipeline  # papermill and matplotlib take a second to import
+    from lib import pipeline
 
     with _told():
         order = pipeline.Order(**rest)  # type: ignore[arg-type]
@@ -150,6 +151,8 @@ def import_(
     data_dir: DataDir = None,
 ) -> None:
     """Keep the rows of an older archive: answers of the cloud, lists of rows, older layouts."""
+    from lib import archive, sources
+
     failed = False
     paths = Paths.at(data_dir)
     with _told():
@@ -178,6 +181,8 @@ def import_(
 @app.command("status")
 def status_(now: Now = "", data_dir: DataDir = None) -> None:
     """What is held, the newest event, gaps, and the hours until unread logs expire."""
+    from lib import status
+
     with _told():
         paths = Paths.at(data_dir)
         print_status(out, paths, status.of(paths, config.load(), now=status.clock(paths, now)))

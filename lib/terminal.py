@@ -14,11 +14,11 @@ from rich.table import Table
 
 from lib.paths import Paths
 from lib.progress import Progress as Tell
-from lib.status import DeviceStatus, Status
 from lib.times import iso
 
 if TYPE_CHECKING:
     from lib.pipeline import Run
+    from lib.status import DeviceStatus, Status
 
 # On a terminal of 80 columns device names are cut so that all the rest fits.
 WIDE, NARROW = 100, 16
@@ -87,7 +87,7 @@ def print_run(out: Console, err: Console, paths: Paths, this: "Run") -> None:
         out.print(f"Monograph: {this.built.pdf} ({this.built.pages} pages)")
 
 
-def print_status(out: Console, paths: Paths, status: Status) -> None:
+def print_status(out: Console, paths: Paths, status: "Status") -> None:
     """Print the table of devices and one line on the store."""
     if status.origin is None and not status.devices:
         out.print(f"{paths.data} holds nothing yet. Next: tcc run")
@@ -120,7 +120,7 @@ _COLUMNS = (
 )
 
 
-def _cells(device: DeviceStatus) -> tuple[str, ...]:
+def _cells(device: "DeviceStatus") -> tuple[str, ...]:
     return (
         escape(device.name),
         f"{device.rows:,}",
@@ -139,7 +139,7 @@ def _expiry(hours: float | None) -> str:
     return f"[{colour}]{hours:.1f}[/]"
 
 
-def _head(paths: Paths, status: Status) -> str:
+def _head(paths: Paths, status: "Status") -> str:
     kind = status.origin.kind if status.origin else "unknown"
     name = f" ({escape(status.origin.name)})" if status.origin and status.origin.name else ""
     return f"{paths.data}: {kind} rows{name}, {status.files} raw files, at {iso(status.now)}"
