@@ -6,7 +6,7 @@ CONDA := $(if $(CONDA_PREFIX),$(wildcard $(CONDA_PREFIX)/bin/tcc))
 LOCK := pyproject.toml uv.lock tools/bootstrap.py
 START := $(shell date +%s)
 
-.PHONY: help setup setup-test setup-lab tex poppler demo test check run pdf lab dagster bench clean
+.PHONY: help setup setup-test setup-lab tex poppler demo test check run pdf lab dagster clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1 \t/p' Makefile | expand -t 18
@@ -56,9 +56,6 @@ lab: setup-lab ## the notebooks in JupyterLab
 
 dagster: setup-test tex ## Dagster's page on http://127.0.0.1:3000
 	@mkdir -p data/dagster && DAGSTER_HOME=$(CURDIR) $(RUN) dagster dev -h 127.0.0.1
-
-bench: setup-test ## measure
-	@set -e; for script in $(wildcard bench/*.py); do $(RUN) python $$script; done
 
 clean: ## delete what can be made again; never data/raw, never the environment
 	@rm -rf data/staging data/marts data/runs data/tcc.duckdb tcc/generated tcc/build tcc/monografia.pdf

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from lib import raw
+from lib import origins, raw
 from lib.errors import BadRawFile, ConfigError
 from lib.journal import Entry, Journal, Window
 from lib.paths import Paths
@@ -30,12 +30,16 @@ _NAMED = re.compile(r"_(\d{8}T\d{6}Z)_(\d{8}T\d{6}Z)_logs(_partial)?(-\d+)?\.jso
 
 @dataclass(frozen=True)
 class Imported:
-    """What became of one imported file: rows kept, or 0 where it was known already."""
+    """What became of one imported file: rows kept, or 0 where it was known already.
+
+    `moved_aside` is where a simulated store went that gave way to these rows.
+    """
 
     file: Path
     device_id: str
     rows: int
     known: bool
+    moved_aside: Path | None = None
 
 
 def import_file(
@@ -44,11 +48,13 @@ def import_file(
     """Keep the rows of an older archive, as they came; the same file again adds nothing.
 
     Understood: answers of the cloud as they came, a list of such answers, a plain list of
-    rows, and files of the older layout. Raises BadRawFile, and ConfigError where neither
-    the rows nor `device_id` say which device they are of.
+    rows, and files of the older layout. The store is claimed for measured rows once the
+    file was read. Raises BadRawFile, StoreMismatch, and ConfigError where neither the rows
+    nor `device_id` say which device they are of.
     """
     by_device = _by_device(_rows(raw.read_json(file), file), device_id, file)
     windows = [(_span(device, own, file), own) for device, own in by_device.items()]
+    aside = origins.claim(paths, origins.Origin("measured"), now=now) if windows else None
     origin = hashlib.sha256(file.read_bytes()).hexdigest()
     # What was set aside since then has no rows any more, and may come again.
     held = {entry.origin_sha256 for entry in Journal(paths.journal).all() if entry.rows}
@@ -66,7 +72,7 @@ def import_file(
                 complete=False,
                 origin_sha256=mark,
             )
-        done.append(Imported(file, window.device_id, 0 if known else len(own), known))
+        done.append(Imported(file, window.device_id, 0 if known else len(own), known, aside))
     return done
 
 
@@ -74,8 +80,11 @@ def _rows(content: Any, file: Path) -> list[Row]:
     """The rows of any of the shapes that archives have."""
     if isinstance(content, dict):
         return _answered(content, file)
-    if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
+    if not isinstance(content, list):
         raise raw.bad_file(file, "it holds no list of log rows")
+    for number, item in enumerate(content, 1):
+        if not isinstance(item, dict):
+            raise raw.bad_file(file, f"item {number} of its list is no log row")
     pages = [_answered(item, file) if item.keys() & ANSWER else [item] for item in content]
     return [row for page in pages for row in page]
 

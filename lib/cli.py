@@ -17,7 +17,7 @@ from rich.markup import escape
 from lib import config
 from lib.errors import PipelineError
 from lib.paths import DEFAULT_DATA, Paths
-from lib.terminal import Bars, print_run, print_status
+from lib.terminal import Bars, print_imported, print_run, print_status
 
 # Commands import what they need when they run: pandas and papermill take a second each.
 app = typer.Typer(
@@ -46,8 +46,17 @@ def _told() -> Iterator[None]:
     try:
         yield
     except PipelineError as error:
-        err.print(f"[bold red]{type(error).__name__}[/] {escape(str(error))}")
+        _tell(error)
         raise typer.Exit(1) from error
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _tell(f"{where}{error.strerror}. What was written before is whole: mend it and run again.")
+        raise typer.Exit(1) from error
+
+
+def _tell(error: PipelineError | str) -> None:
+    name = type(error).__name__ if isinstance(error, PipelineError) else "Error"
+    err.print(f"[bold red]{name}[/] {escape(str(error))}")
 
 
 def _execute(data_dir: Path | None, *, rest: Mapping[str, object]) -> None:
@@ -77,14 +86,14 @@ def run(
     series: Series = "",
     now: Now = "",
     days: Annotated[
-        int | None, typer.Option(help="Demo house: days of runs that lead up to --now.")
+        int | None, typer.Option(min=0, help="Demo house: days of runs that lead up to --now.")
     ] = None,
     page: Annotated[bool, typer.Option("--pdf/--no-pdf", help="Set the monograph too.")] = True,
     data_dir: DataDir = None,
 ) -> None:
     """Collect, stage, analyse and set the page: what happens every hour."""
-    rest = {"source": _source(source), "series": series, "now": now, "days": days, "page": page}
-    _execute(data_dir, rest=rest)
+    rest = {"source": _source(source, series), "series": series, "now": now, "days": days}
+    _execute(data_dir, rest=rest | {"page": page})
 
 
 @app.command()
@@ -94,7 +103,7 @@ def ingest(
     """Ask the cloud for every window that is not held."""
     from lib.pipeline import COLLECT
 
-    rest = {"source": _source(source), "series": series, "now": now}
+    rest = {"source": _source(source, series), "series": series, "now": now}
     _execute(data_dir, rest=rest | {"days": 0, "steps": COLLECT, "page": False})
 
 
@@ -151,29 +160,25 @@ def import_(
     data_dir: DataDir = None,
 ) -> None:
     """Keep the rows of an older archive: answers of the cloud, lists of rows, older layouts."""
-    from lib import archive, sources
+    from lib import archive, origins, sources
 
-    failed = False
-    paths = Paths.at(data_dir)
+    paths, done, failed = Paths.at(data_dir), [], False
     with _told():
         instant = sources.instant("cloud", paths, now)
-        origin = sources.Origin("measured")
-        aside = sources.claim(paths, origin, now=instant)
-        if aside:
-            out.print(f"The simulated store gave way to real rows, whole: {aside}")
+    by = origins.Origin("measured").ingested_by
     for file in files:
         try:
             kept = archive.import_file(
-                paths, file, device_id=device or None, now=instant, ingested_by=origin.ingested_by
+                paths, file, device_id=device or None, now=instant, ingested_by=by
             )
         except PipelineError as error:
-            err.print(f"[bold red]{type(error).__name__}[/] {escape(str(error))}")
+            _tell(error)
             failed = True
             continue
-        for one in kept:
-            news = "known already, nothing added" if one.known else f"{one.rows} rows kept"
-            out.print(f"{file}: {one.device_id}, {news}")
-    out.print("Next: tcc stage")
+        done += kept
+        print_imported(out, file, kept)
+    if any(one.rows for one in done):
+        out.print("Next: tcc stage")
     if failed:
         raise typer.Exit(1)
 
@@ -181,15 +186,19 @@ def import_(
 @app.command("status")
 def status_(now: Now = "", data_dir: DataDir = None) -> None:
     """What is held, the newest event, gaps, and the hours until unread logs expire."""
-    from lib import status
+    from lib import origins, status
 
     with _told():
         paths = Paths.at(data_dir)
-        print_status(out, paths, status.of(paths, config.load(), now=status.clock(paths, now)))
+        print_status(out, paths, status.of(paths, config.load(), now=origins.clock(paths, now)))
 
 
-def _source(name: str) -> str:
-    names = ("auto", "cloud", "demo", "replay")
-    if name not in names:
-        raise typer.BadParameter(f"'{name}' is none of {', '.join(names)}.")
-    return name
+def _source(name: str, series: str) -> str:
+    """The source as named; a series means a replay."""
+    if name not in (names := ("auto", "cloud", "demo", "replay")):
+        raise typer.BadParameter(f"--source '{name}' is none of {', '.join(names)}.")
+    if series and name not in ("auto", "replay"):
+        raise typer.BadParameter(f"--series is for --source replay, not for {name}.")
+    if name == "replay" and not series:
+        raise typer.BadParameter("--series is missing: uci, plug, or the path of such a series.")
+    return "replay" if series else name

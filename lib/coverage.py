@@ -19,6 +19,13 @@ def share(hourly: DataFrame, start: datetime, end: datetime) -> float:
     return float(min(1.0, hourly["alive_s"].sum() / (devices * span_s)))
 
 
+def metering(hourly: DataFrame) -> DataFrame:
+    """The hours of the devices that measure energy; of all where none does."""
+    columns = [column for column in hourly.columns if column.startswith("energy_wh_")]
+    meters = hourly.loc[hourly[columns].notna().any(axis=1), "device_id"].unique()
+    return hourly[hourly["device_id"].isin(meters)] if len(meters) else hourly
+
+
 def joined_gaps(gaps: DataFrame) -> DataFrame:
     """Gaps with those that only midnight divides put together. [gap_s: s]"""
     if gaps.empty:

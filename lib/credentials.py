@@ -101,7 +101,7 @@ def credentials(root: Path = paths.ROOT) -> Credentials | None:
 def _half_a_pair(missing: str, root: Path) -> ConfigError:
     return ConfigError(
         f"{missing} is missing.",
-        where=str(_dotenv(root)),
+        where=f"environment or {_dotenv(root).name}",
         risk="Nothing is collected, and the cloud forgets logs after 7 days.",
         remedy="Copy both values from platform.tuya.com, Cloud, your project, Overview.",
     )
@@ -128,6 +128,9 @@ def _from_wizard(
     return _filled(SecretStr(key)), _filled(SecretStr(secret)), region or wizard_region
 
 
+MISSING_REGION = "TUYA_REGION is missing."
+
+
 def _host(endpoint: str | None, region: str | None) -> str:
     """Where to ask: the endpoint if one is given, else the region's host."""
     if endpoint:
@@ -136,7 +139,7 @@ def _host(endpoint: str | None, region: str | None) -> str:
     if name not in REGIONS:
         shown = f"'{name}'" if len(name) <= 8 else "(not shown: it may be a secret)"
         raise ConfigError(
-            f"TUYA_REGION {shown} is not a Tuya data centre.",
+            f"TUYA_REGION {shown} is not a Tuya data centre." if name else MISSING_REGION,
             risk="A wrong region asks another continent, which knows none of the devices.",
             remedy=f"Use one of {', '.join(REGIONS)}: the one of your project in Tuya's console.",
         )

@@ -27,6 +27,7 @@ READING_ERROR = 0.05  # of the reading, as Tuya states it for pulse-metering plu
 REST = "Demais cargas"
 DAY_KINDS = ("dia útil", "sábado", "domingo e feriado")
 ENOUGH = 0.9  # an hour or day counts as observed from this share of its time
+NIGHTS = 7  # so many are needed to speak of a base load
 SMALLEST_WH = 100.0  # two meters are compared on days of at least this energy
 
 
@@ -163,10 +164,15 @@ def load_curve(
 
 
 def base_load(power_w: "Series[float]", time_zone: str) -> float:
-    """The power that is always on: P5 of hourly means from 2 to 5 h, local time. [W]"""
+    """The power that is always on: P5 of hourly means from 2 to 5 h, local time. [W]
+
+    Nothing is said of it before a week of nights.
+    """
     local = pd.DatetimeIndex(power_w.index).tz_convert(time_zone)
-    night = power_w[(local.hour >= 2) & (local.hour < 5)]
-    return float(night.quantile(0.05)) if len(night) else math.nan
+    small_hours = (local.hour >= 2) & (local.hour < 5)
+    if len(set(local[small_hours].date)) < NIGHTS:
+        return math.nan
+    return float(power_w[small_hours].quantile(0.05))
 
 
 def findings(daily: DataFrame, gaps: DataFrame, span_s: float) -> list[Finding]:

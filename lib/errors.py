@@ -18,6 +18,7 @@ PipelineError
 └─ ManuscriptError        the page cannot be printed
    ├─ UnknownValue        the text asks for a key that nothing wrote              terminal
    ├─ StaleArtifact       a figure or number older than the data it speaks of     terminal
+   ├─ NothingToPrint      no row has come yet                                     terminal
    └─ TypesettingFailed   LaTeX stopped                                           terminal
       └─ LatexMissing     it is not installed                                     terminal
 
@@ -134,3 +135,7 @@ class TypesettingFailed(Terminal, ManuscriptError):
 
 class LatexMissing(TypesettingFailed):
     """LaTeX is not installed; everything but the PDF can be done."""
+
+
+class NothingToPrint(Terminal, ManuscriptError):
+    """No row has come yet, so there is nothing to speak of."""

@@ -8,11 +8,13 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import pandas as pd
 from pandas import DataFrame, Series
 
 from lib import energy
+from lib.portuguese import floored_percent
 from lib.study import Study
-from lib.times import brazilian
+from lib.times import brazilian, brazilian_date
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,18 @@ def of_data(study: Study) -> dict[str, Indicator]:
         "periodo.dias": Indicator(study.span_s / 86400, "duração do período", "d", 1),
         "dados.linhas": Indicator(study.rows, "linhas tratadas"),
         "dados.dispositivos": Indicator(study.hourly["device_id"].nunique(), "dispositivos"),
-        "energia.cobertura": Indicator(study.vintage().coverage * 100, "cobertura", "%", 1),
+        "energia.cobertura": Indicator(
+            floored_percent(study.vintage().coverage), "cobertura dos que medem energia", "%", 1
+        ),
+        "metodo.limite_lacuna": _gap_limit(study),
         "lacunas.total": Indicator(len(study.gaps), "lacunas de observação"),
         "lacunas.horas": Indicator(study.gaps["gap_s"].sum() / 3600, "horas em lacuna", "h", 1),
     }
+
+
+def _gap_limit(study: Study) -> Indicator:
+    hours = study.config.energy.gap_limit_h
+    return Indicator(hours, "limite de lacuna", "h", 0 if hours == int(hours) else 1)
 
 
 def of_energy(study: Study, daily: DataFrame) -> dict[str, Indicator]:
@@ -68,7 +78,8 @@ def of_energy(study: Study, daily: DataFrame) -> dict[str, Indicator]:
             _first(devices, "share_pct"), "participação do maior", "%", 1
         ),
         "energia.dia_maior": Indicator(
-            f"{by_day.idxmax():%d/%m/%Y}" if by_day.notna().any() else "—", "dia de maior consumo"
+            brazilian_date(pd.Timestamp(str(by_day.idxmax()))) if by_day.notna().any() else "—",
+            "dia de maior consumo",
         ),
         "energia.dia_maior_total": Indicator(float(by_day.max()), "consumo desse dia", "kWh", 2),
         "energia.divergencia_mediana": Indicator(

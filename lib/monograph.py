@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lib import latexmk
-from lib.errors import ManuscriptError, UnknownValue
+from lib.errors import ManuscriptError, NothingToPrint, UnknownValue
 from lib.files import replacing
 from lib.page import read_json, write_json
 from lib.paths import TCC, Paths
@@ -54,6 +54,8 @@ def build(paths: Paths, *, source: Path = TCC, timeout_s: float = TIMEOUT_S) -> 
     started = time.monotonic()
     with _alone(paths.latex):
         ready = typeset(paths)
+        if ready.vintage is not None and ready.vintage.newest_event is None:
+            raise _nothing(paths)
         check_keys(source, ready)
         job = _job(paths, source, ready)
         inputs = _fingerprint(paths, job)
@@ -64,6 +66,15 @@ def build(paths: Paths, *, source: Path = TCC, timeout_s: float = TIMEOUT_S) -> 
             held = _accept(paths, job, inputs)
     seconds = time.monotonic() - started
     return Built(paths.pdf, held["pages"], seconds, rebuilt, tuple(held["warnings"]))
+
+
+def _nothing(paths: Paths) -> NothingToPrint:
+    return NothingToPrint(
+        "no log row has come yet, so there is no page.",
+        where=str(paths.data),
+        risk="The last good PDF, if there is one, stays.",
+        remedy="Next: tcc run; if it lasts, see tcc status.",
+    )
 
 
 @contextmanager

@@ -6,7 +6,6 @@ promotion after a good run. Does not belong here: drawing, formatting, LaTeX.
 
 import filecmp
 import json
-import math
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from typing import Any
 from lib.errors import ManuscriptError
 from lib.files import replacing, write_text
 from lib.paths import Paths
-from lib.portuguese import number
+from lib.portuguese import floored_percent, number
 from lib.times import brazilian, iso, parse_instant
 
 VALUES = "values"
@@ -57,7 +56,7 @@ class Vintage:
         else:
             until = f"dados até {brazilian(self.newest_event, time_zone)}"
         simulated = ", dados simulados" if self.simulated else ""
-        return f"{until}, cobertura {_floored_percent(self.coverage)} %{simulated}"
+        return f"{until}, cobertura {number(floored_percent(self.coverage), 1)} %{simulated}"
 
     def record(self) -> dict[str, Any]:
         """The vintage as it stands in JSON files."""
@@ -82,12 +81,6 @@ class Vintage:
             **{k: record[k] for k in ("coverage", "rows", "content_hash", "simulated")},
             attribution=record["attribution"],
         )
-
-
-def _floored_percent(share: float) -> str:
-    """A share in per cent, rounded down: 99.97 % is not "100,0 %"."""
-    floored = math.floor(min(max(share, 0.0), 1.0) * 1000 + 1e-9) / 10
-    return number(floored, 1)
 
 
 @dataclass(frozen=True)

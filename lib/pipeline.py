@@ -14,9 +14,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lib import files, findings, history, monograph, notebooks, page, sources
+from lib import files, findings, history, monograph, notebooks, origins, page, sources
 from lib.config import Config
-from lib.errors import ConfigError, LatexMissing, ManuscriptError, PipelineError
+from lib.errors import ConfigError, LatexMissing, ManuscriptError, NothingToPrint, PipelineError
 from lib.findings import Finding
 from lib.journal import Journal
 from lib.monograph import Built
@@ -37,7 +37,7 @@ Show = Callable[[str], Progress]
 class Step:
     """What became of one notebook, or of the page: ok, failed, skipped or not set.
 
-    The page is not set where LaTeX is not installed; all that leads to it is done.
+    The page is not set where LaTeX is missing or no row has come yet; the rest is done.
     """
 
     name: str
@@ -77,9 +77,9 @@ class Run:
     built: Built | None = None
 
     @property
-    def origin(self) -> sources.Origin | None:
+    def origin(self) -> origins.Origin | None:
         """What the store's rows are: measured, simulated or recorded."""
-        return sources.origin(self.paths)
+        return origins.of(self.paths)
 
     @property
     def errors(self) -> list[PipelineError]:
@@ -88,7 +88,7 @@ class Run:
 
     @property
     def ok(self) -> bool:
-        """Whether every step came to its end; a page without LaTeX is nobody's failure."""
+        """Whether every step came to its end; a page not set is nobody's failure."""
         return all(step.status in ("ok", NOT_SET) for step in self.steps)
 
 
@@ -127,11 +127,13 @@ def begun(paths: Paths, config: Config, order: Order) -> Iterator[Run]:
         remedy="Wait for it to end, then start again.",
     )
     with files.locked(paths.data / "run.lock", busy=busy):
-        source = sources.resolve(order.source)
-        now = sources.instant(source, paths, order.now, series=order.series)
-        aside = None
+        source, aside = order.source, None
         if COLLECT[0] in order.steps:
+            source = sources.resolve(order.source, paths)
+            now = sources.instant(source, paths, order.now, series=order.series)
             aside = sources.prepared(source, paths, now=now, series=order.series)
+        else:
+            now = origins.clock(paths, order.now)
         this = Run(paths, config, order, source, now, _new_folder(paths, now), aside)
         yield this
         this.findings = findings_of(this)
@@ -173,7 +175,7 @@ def _do(step: Step, work: Callable[[], None]) -> None:
     try:
         work()
         step.status = "ok"
-    except LatexMissing as error:
+    except (LatexMissing, NothingToPrint) as error:
         step.status, step.error = NOT_SET, error
     except PipelineError as error:
         step.error = error

@@ -4,6 +4,7 @@ Belongs here: plain text, used by figures and tables alike. Does not belong here
 (`latex.py`), instants (`times.py`).
 """
 
+import math
 import unicodedata
 
 # What both the document's fonts and LaTeX's input encoding know beyond Latin-1.
@@ -36,3 +37,8 @@ def _in_fonts(character: str) -> str:
         return character
     simpler = unicodedata.normalize("NFKD", character)
     return "".join(c for c in simpler if c.isascii() and c.isprintable())
+
+
+def floored_percent(share: float) -> float:
+    """A share in per cent, rounded down to a tenth: 99.97 % is not "100,0 %"."""
+    return math.floor(min(max(share, 0.0), 1.0) * 1000 + 1e-9) / 10

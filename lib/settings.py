@@ -33,7 +33,7 @@ def unreadable(file: Path, why: str) -> ConfigError:
         f"cannot be read: {why}.",
         where=str(file),
         risk="Nothing runs until it is mended; data already collected is untouched.",
-        remedy="Correct the file at the place named, or restore it with git.",
+        remedy="Correct the file at the place named.",
     )
 
 

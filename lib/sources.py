@@ -1,29 +1,27 @@
 """Where rows come from: the Tuya Cloud, the demo house or a recorded series.
 
-Belongs here: choosing and opening a source, and the mark that a store carries of it.
-Does not belong here: asking for rows. The demo house and the series stand behind the same
-protocol as the cloud; nothing past this module knows the difference.
+Belongs here: choosing and opening a source, and its clock. Does not belong here: asking for
+rows, and the mark that a store carries (`origins.py`). The demo house and the series stand
+behind the same protocol as the cloud; nothing past this module knows the difference.
 """
 
-import json
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import SecretStr
 
-import lib
-from lib import files
+from lib import origins
 from lib.config import Config, Device
 from lib.credentials import Credentials, credentials
-from lib.errors import ConfigError, StoreMismatch
+from lib.errors import ConfigError
 from lib.journal import Journal
+from lib.origins import Kind, Origin
 from lib.paths import Paths
-from lib.times import HOUR, parse_instant, stamp
+from lib.times import HOUR, parse_instant
 from lib.tuya import TuyaCloud
 
 if TYPE_CHECKING:
@@ -31,43 +29,9 @@ if TYPE_CHECKING:
     from lib.demo.simulated import SimulatedHouse
 
 Name = Literal["auto", "cloud", "demo", "replay"]
-Kind = Literal["measured", "simulated", "recorded"]
-
-SAID: dict[Kind, str] = {
-    "measured": "medições próprias",
-    "simulated": "DADOS SIMULADOS",
-    "recorded": "série gravada por outros",
-}
 
 # The demo house's own clock, where none is given: its first run ends here.
 DEMO_NOW = parse_instant("2026-04-22T15:00:00Z")
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What a store's rows are: measured, simulated or a recorded series, and whose.
-
-    `mains` are ids of meters of the whole house, where the source knows them.
-    """
-
-    kind: Kind
-    name: str = ""
-    attribution: str = ""
-    mains: tuple[str, ...] = ()
-
-    @property
-    def simulated(self) -> bool:
-        """Whether the rows come from a simulation."""
-        return self.kind == "simulated"
-
-    def __str__(self) -> str:
-        """What the rows are, as notebooks say it."""
-        return SAID[self.kind] + (f": {self.name}" if self.name else "")
-
-    @property
-    def ingested_by(self) -> str:
-        """The mark that each raw record carries."""
-        return f"tcc/{lib.__version__}" + ("" if self.kind == "measured" else f" {self.kind}")
 
 
 @dataclass(frozen=True)
@@ -88,9 +52,9 @@ def instant(name: Name, paths: Paths, text: str = "", *, series: str = "") -> da
     """
     if text:
         return parse_instant(text)
-    if resolve(name) == "replay":
+    if (name := resolve(name, paths)) == "replay":
         return series_span(series)[1] + timedelta(minutes=10)
-    if resolve(name) == "demo":
+    if name == "demo":
         last = Journal(paths.journal).last()
         return last.asked_at + HOUR if last else DEMO_NOW
     return datetime.now(UTC).replace(microsecond=0)
@@ -104,11 +68,20 @@ def series_span(series: str) -> tuple[datetime, datetime]:
     return house.first_event, house.last_event
 
 
-def resolve(name: Name) -> Name:
-    """What `auto` means here: the cloud with credentials, the demo house without."""
+def resolve(name: Name, paths: Paths) -> Name:
+    """What `auto` means here: the cloud with credentials, the demo house without.
+
+    Raises ConfigError where credentials are missing and the store holds measured rows: then
+    the demo house is not what was meant.
+    """
     if name != "auto":
         return name
-    return "cloud" if credentials() else "demo"
+    if credentials():
+        return "cloud"
+    held = origins.of(paths)
+    if held and held.kind == "measured":
+        raise _no_credentials(f"there are no Tuya credentials, but {paths.data} holds real rows.")
+    return "demo"
 
 
 @contextmanager
@@ -116,16 +89,16 @@ def opened(
     name: Name, paths: Paths, config: Config, *, now: datetime, series: str = ""
 ) -> Iterator[Source]:
     """Open a source and claim the store for it. Raises ConfigError and StoreMismatch."""
-    name = resolve(name)
+    name = resolve(name, paths)
     if name == "cloud":
         measured = Origin("measured")
         access = _access()
-        claim(paths, measured, now=now)
+        origins.claim(paths, measured, now=now)
         with closing(_client(access, config)) as cloud:
             yield Source(cloud, measured, config.devices, lambda instant: None)
         return
     with _stand_in(name, series, now) as (access, origin, move_to):
-        claim(paths, origin, now=now)
+        origins.claim(paths, origin, now=now)
         with closing(_client(access, config)) as cloud:
             yield Source(cloud, origin, (), move_to)
 
@@ -138,20 +111,25 @@ def prepared(name: Name, paths: Paths, *, now: datetime, series: str = "") -> Pa
     """
     if name == "cloud":
         _access()
-        return claim(paths, Origin("measured"), now=now)
-    return claim(paths, _origin_of(_house(name, series)), now=now)
+        return origins.claim(paths, Origin("measured"), now=now)
+    return origins.claim(paths, _origin_of(_house(name, series)), now=now)
 
 
 def _access() -> Credentials:
     access = credentials()
     if access is None:
-        raise ConfigError(
-            "there are no Tuya credentials.",
-            risk="Nothing is collected, and the cloud forgets logs after 7 days.",
-            remedy="Fill TUYA_ACCESS_ID, TUYA_ACCESS_SECRET and TUYA_REGION in .env, "
-            "or try the demo house: tcc run --source demo.",
-        )
+        raise _no_credentials("there are no Tuya credentials.")
     return access
+
+
+def _no_credentials(what: str) -> ConfigError:
+    return ConfigError(
+        what,
+        risk="Nothing is collected, and the cloud forgets logs after 7 days.",
+        remedy="Fill TUYA_ACCESS_ID, TUYA_ACCESS_SECRET and TUYA_REGION in .env, "
+        "or try the demo house in a folder of its own: "
+        "tcc run --source demo --data-dir FOLDER.",
+    )
 
 
 def _client(access: Credentials, config: Config) -> TuyaCloud:
@@ -187,54 +165,3 @@ def _house(name: Name, series: str) -> "SimulatedHouse | RecordedHouse":
 def _origin_of(house: "SimulatedHouse | RecordedHouse") -> Origin:
     kind: Kind = "simulated" if house.simulated else "recorded"
     return Origin(kind, house.name, house.attribution, getattr(house, "mains", ()))
-
-
-def origin(paths: Paths) -> Origin | None:
-    """What the store holds, or None while it is empty."""
-    if not paths.source.exists():
-        return None
-    plain = json.loads(paths.source.read_text("utf-8"))
-    return Origin(**plain | {"mains": tuple(plain["mains"])})
-
-
-def claim(paths: Paths, wanted: Origin, *, now: datetime) -> Path | None:
-    """Mark the store as holding rows of this origin; rows of two kinds never mix.
-
-    A simulated store gives way to real rows: it is moved aside, whole, and the folder is
-    returned. Raises StoreMismatch where real rows would be mixed with others.
-    """
-    held = origin(paths)
-    if held and (held.kind, held.name) == (wanted.kind, wanted.name):
-        return None
-    if held and not (held.simulated and not wanted.simulated):
-        raise StoreMismatch(
-            f"this folder holds {_named(held)}; {_named(wanted)} must not mix with it.",
-            where=str(paths.data),
-            risk="A figure would stand on both without saying so. Nothing was changed.",
-            remedy="Give the other source a folder of its own: --data-dir FOLDER.",
-        )
-    aside = _move_aside(paths, f"simulated-{stamp(now)}") if held else None
-    text = json.dumps(asdict(wanted), ensure_ascii=False, indent=1) + "\n"
-    files.write_text(paths.source, text)
-    return aside
-
-
-def _named(origin: Origin) -> str:
-    return f"{origin.kind} rows{f' ({origin.name})' if origin.name else ''}"
-
-
-def _move_aside(paths: Paths, name: str) -> Path:
-    """Move a simulated store into a folder of its own; its mark goes last."""
-    target = paths.data / name
-    target.mkdir(parents=True, exist_ok=True)
-    for item in (paths.raw, paths.staging, paths.marts, paths.runs, paths.quarantine):
-        if item.exists():
-            item.rename(target / item.name)
-    for folder in (paths.generated, paths.figures):
-        for item in folder.glob("[!.]*"):
-            (target / folder.name).mkdir(exist_ok=True)
-            shutil.move(item, target / folder.name / item.name)
-    for item in (paths.catalogue, paths.pdf, paths.source):
-        if item.exists():
-            shutil.move(item, target / item.name)
-    return target

@@ -17,6 +17,7 @@ import duckdb
 import pandas as pd
 
 from lib import archive, checks, files, raw, registry, warehouse
+from lib import staging_findings as said
 from lib.config import Config
 from lib.datapoints import KNOWN
 from lib.errors import BadRawFile, DataError
@@ -68,10 +69,11 @@ def run(
         for done, day in enumerate(dates):
             progress(done, len(dates), day)
             _stage_date(connection, paths, day, report)
-        report.findings += _unspecified(connection)
+        unspecified = warehouse.run(connection, "stage_unspecified").fetchall()
+        report.findings += [said.unspecified(*row) for row in unspecified]
     progress(len(dates), len(dates), "")
     _save(paths, _Position(offset, scanned_at))
-    report.findings += [_set_aside(path) for path in report.quarantined]
+    report.findings += [said.set_aside(path) for path in report.quarantined]
     report.seconds = time.monotonic() - began
     return report
 
@@ -114,7 +116,7 @@ def _validated(paths: Paths, entry: Entry, report: Report) -> bool:
         report.quarantined.append(raw.set_aside(paths, file, error, entry))
         return False
     undated = sum(raw.event_time_ms(row) is None for row in rows)
-    report.findings += [_undated(file, undated)] if undated else []
+    report.findings += [said.undated(file, undated)] if undated else []
     return True
 
 
@@ -151,12 +153,13 @@ def _stage_date(connection: Connection, paths: Paths, day: str, report: Report) 
         return
     with files.replacing(target, check=lambda written: _check(connection, written, day)) as new:
         warehouse.write_parquet(connection, "staged", new)
-    counts = warehouse.run(connection, "stage_counts").fetchone() or (0, 0, 0, 0)
+    counts = warehouse.run(connection, "stage_counts").fetchone() or (0, 0, 0, 0, 0)
     report.came += counts[0]
     report.staged += counts[1]
     report.duplicate += counts[2]
     report.conflicting += counts[3]
-    report.findings += [_conflict(day, counts[3])] if counts[3] else []
+    report.findings += [said.conflict(day, counts[3])] if counts[3] else []
+    report.findings += [said.incomplete(day, counts[4])] if counts[4] else []
 
 
 def _set_aside_unreadable(paths: Paths, names: Iterable[str], report: Report) -> bool:
@@ -200,44 +203,3 @@ def _position(paths: Paths) -> _Position:
 def _save(paths: Paths, position: _Position) -> None:
     text = json.dumps({"offset": position.offset, "scanned_at": position.scanned_at})
     files.write_text(paths.staging / "_state" / "position.json", text + "\n")
-
-
-def _conflict(day: str, count: int) -> Finding:
-    return Finding(
-        "tcc.staging.conflict",
-        f"Em {day}, {count} linha(s) repetem uma chave com outro valor; vale a mais recente.",
-        {"date": day, "conflicting": count},
-    )
-
-
-def _set_aside(path: Path) -> Finding:
-    reason = raw.reason(path)
-    return Finding(
-        "tcc.staging.quarantined",
-        f"Um arquivo bruto não pôde ser lido e está em quarentena, {path}: {reason['what']} "
-        "Suas linhas faltam em toda figura, e a janela volta a ser pedida enquanto a nuvem a "
-        f"guarda. {reason['remedy']}",
-        {"file": str(path)} | reason,
-    )
-
-
-def _undated(file: Path, rows: int) -> Finding:
-    return Finding(
-        "tcc.staging.undated",
-        f"{rows} linha(s) de {file.name} não têm instante utilizável: ficam só no arquivo bruto.",
-        {"file": str(file), "rows": rows},
-    )
-
-
-def _unspecified(connection: Connection) -> list[Finding]:
-    """Codes staged by an assumed scale, and codes that nobody knows."""
-    rows = warehouse.run(connection, "stage_unspecified").fetchall()
-    return [
-        Finding(
-            "tcc.staging.scale_assumed" if known else "tcc.staging.unknown_code",
-            f"{device}: o código {code} "
-            + ("usa a escala típica, por falta de especificação." if known else "é desconhecido."),
-            {"device_id": device, "code": code},
-        )
-        for device, code, known in rows
-    ]

@@ -6,15 +6,14 @@ belong here: printing (`terminal.py`), changing anything.
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pandas as pd
 
-from lib import coverage, ingest, registry, sources, warehouse
+from lib import coverage, ingest, origins, registry, warehouse
 from lib.config import Config
 from lib.journal import Entry, Journal
 from lib.paths import Paths
-from lib.times import parse_instant
 
 
 @dataclass(frozen=True)
@@ -36,21 +35,11 @@ class Status:
     """A store at an instant; `last_run` is the record of the newest run."""
 
     now: datetime
-    origin: sources.Origin | None
+    origin: origins.Origin | None
     devices: list[DeviceStatus]
     files: int
     quarantined: int
     last_run: dict[str, object] | None
-
-
-def clock(paths: Paths, text: str = "") -> datetime:
-    """The instant to judge by: as given, the computer's, or a simulated store's own."""
-    if text:
-        return parse_instant(text)
-    origin, last = sources.origin(paths), Journal(paths.journal).last()
-    if origin and origin.kind != "measured" and last:
-        return last.asked_at
-    return datetime.now(UTC).replace(microsecond=0)
 
 
 def of(paths: Paths, config: Config, *, now: datetime) -> Status:
@@ -66,9 +55,7 @@ def of(paths: Paths, config: Config, *, now: datetime) -> Status:
         for i in ids
     ]
     quarantined = list(paths.quarantine.rglob("*.reason.json"))
-    return Status(
-        now, sources.origin(paths), devices, len(entries), len(quarantined), _last_run(paths)
-    )
+    return Status(now, origins.of(paths), devices, len(entries), len(quarantined), _last_run(paths))
 
 
 def _device(

@@ -15,7 +15,7 @@ import pandas as pd
 from pandas import DataFrame
 
 from lib import config as settings
-from lib import coverage, registry, sources, warehouse
+from lib import coverage, origins, registry, warehouse
 from lib.config import Config
 from lib.page import Page, Vintage
 from lib.paths import Paths
@@ -82,7 +82,7 @@ class Study:
     @cached_property
     def mains(self) -> list[str]:
         """Ids of the meters that see the whole house."""
-        origin = sources.origin(self.paths)
+        origin = origins.of(self.paths)
         named = [d.id for d in self.config.devices if d.mains]
         listed = registry.known(self.paths)
         metering = [str(d["id"]) for d in listed if d.get("category") in MAINS_CATEGORIES]
@@ -114,13 +114,13 @@ class Study:
         return frame if len(frame.columns) else _empty(columns)
 
     def vintage(self) -> Vintage:
-        """Which hours of data the window stands on."""
-        origin = sources.origin(self.paths)
+        """Which hours of data the window stands on; coverage is of the devices that meter."""
+        origin = origins.of(self.paths)
         return Vintage(
             start=self.start,
             end=self.end,
             newest_event=_newest(self.paths, self.end),
-            coverage=coverage.share(self.hourly, self.start, self.end),
+            coverage=coverage.share(coverage.metering(self.hourly), self.start, self.end),
             rows=self.rows,
             content_hash=_hash(self.hourly),
             simulated=bool(origin and origin.simulated),

@@ -21,7 +21,7 @@ BY_DEVICE: dict[str, tuple[str, int | None]] = {
 
 
 def _one_column(rows: Mapping[str, object]) -> DataFrame:
-    return DataFrame({"valor": [*rows.values()]}, index=[*rows])
+    return DataFrame({"valor": [*rows.values()]}, index=[*rows], dtype=object)
 
 
 def collected(report: ingest.Report) -> DataFrame:

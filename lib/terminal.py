@@ -4,6 +4,7 @@ Belongs here: rich, and words in English. Does not belong here: options and exit
 (`cli.py`), any decision about data.
 """
 
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from lib.progress import Progress as Tell
 from lib.times import iso
 
 if TYPE_CHECKING:
+    from lib.archive import Imported
     from lib.pipeline import Run
     from lib.status import DeviceStatus, Status
 
@@ -85,6 +87,17 @@ def print_run(out: Console, err: Console, paths: Paths, this: "Run") -> None:
     if this.built:
         out.print(f"Figures in {paths.figures}")
         out.print(f"Monograph: {this.built.pdf} ({this.built.pages} pages)")
+
+
+def print_imported(out: Console, file: Path, kept: "list[Imported]") -> None:
+    """Say what became of one imported file."""
+    for aside in {one.moved_aside for one in kept} - {None}:
+        out.print(f"The simulated store gave way to real rows, whole: {aside}")
+    for one in kept:
+        news = "known already, nothing added" if one.known else f"{one.rows} rows kept"
+        out.print(f"{escape(str(file))}: {one.device_id}, {news}")
+    if not kept:
+        out.print(f"{escape(str(file))}: 0 rows in it")
 
 
 def print_status(out: Console, paths: Paths, status: "Status") -> None:

@@ -3,7 +3,7 @@
 Does not belong here: reading the clock for a decision. Time is passed in.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from lib.errors import ConfigError
@@ -62,7 +62,12 @@ def midnight(instant: datetime) -> datetime:
 def brazilian(instant: datetime, time_zone: str) -> str:
     """Write an instant for the page, e.g. 14 mar. 2026, 13h05, in the site's zone."""
     local = instant.astimezone(ZoneInfo(time_zone))
-    return f"{local.day} {MONTHS[local.month - 1]} {local.year}, {local:%Hh%M}"
+    return f"{brazilian_date(local)}, {local:%Hh%M}"
+
+
+def brazilian_date(day: date) -> str:
+    """Write a date for the page, e.g. 14 mar. 2026."""
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
 MONTHS = (

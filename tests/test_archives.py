@@ -161,7 +161,7 @@ def test_rows_without_code_value_or_time_stay(store: Paths, tmp_path: Path) -> N
         ({"result": None, "success": True}, "no list"),
         ({"result": {"has_next": False}, "success": True}, "no list"),
         ({"a": 1}, "no list"),
-        ([1, 2], "no list"),
+        ([1, 2], "item 1"),
         ([{"code": "x", "value": "1"}], "no row of it has an event time"),
         (older_layout(ROWS, device_id="plug-2"), "rows of 'plug-2', not of 'plug-1'"),
         ([*ROWS, ROWS[0] | {"device_id": "plug-2"}], "rows of 'plug-2', not of 'plug-1'"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lib import warehouse
+from lib import origins, warehouse
 from lib.demo import catalogue
 from lib.demo.faults import Fault
 from lib.demo.simulated import SimulatedHouse
@@ -152,6 +152,52 @@ def test_importing_an_archive_and_staging_it(store: Paths, tmp_path: Path) -> No
     assert tcc("stage", "--data-dir", store.data).returncode == 0
     assert contents(store) == before
     assert staged(store)["value_num"].tolist() == [85.3]
+
+
+def test_a_failed_import_leaves_the_demo_house_where_it_is(store: Paths, tmp_path: Path) -> None:
+    now = parse_instant(NOW)
+    origins.claim(store, origins.Origin("simulated", "casa"), now=now)
+    store.raw.mkdir()
+    broken = tmp_path / "broken.json"
+    broken.write_text('["no row"]')
+    done = tcc("import", broken, "--device", "plug01", "--data-dir", store.data)
+    assert done.returncode == 1
+    assert "item 1 of its list is no log row" in done.stderr
+    assert "Next:" not in done.stdout
+    assert origins.of(store) == origins.Origin("simulated", "casa")
+    assert store.raw.exists()
+
+
+def test_a_folder_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("")
+    done = tcc("run", "--data-dir", taken, "--no-pdf")
+    assert done.returncode == 1
+    assert str(taken) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("run", "--source", "moon"), "none of auto"),
+        (("run", "--source", "demo", "--series", "uci"), "--series is for"),
+        (("run", "--source", "replay"), "--series is missing"),
+        (("run", "--days", "-3"), "greater than or equal to 0"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(words: tuple[str, ...], said: str) -> None:
+    done = tcc(*words)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_an_empty_store_prints_no_page(store: Paths) -> None:
+    assert tcc("analyse", "--data-dir", store.data).returncode == 0
+    done = tcc("pdf", "--data-dir", store.data)
+    assert done.returncode == 1
+    assert "no log row has come yet" in done.stderr
+    assert not store.pdf.exists()
 
 
 def test_every_command_has_help() -> None:

@@ -126,10 +126,10 @@ def test_the_load_curve_is_in_local_hours() -> None:
 
 
 def test_the_base_load_is_a_low_quantile_of_the_small_hours() -> None:
-    night = {"a": [500.0] * 5 + [90.0, 100.0, 110.0] + [500.0] * 16}
-    power_w = energy.hourly_power(hours(night), [])
-    assert energy.base_load(power_w, "America/Sao_Paulo") == pytest.approx(91)
-    assert math.isnan(energy.base_load(power_w[:2], "America/Sao_Paulo"))
+    night = [500.0] * 5 + [90.0, 100.0, 110.0] + [500.0] * 16
+    power_w = energy.hourly_power(hours({"a": night * 7}), [])
+    assert energy.base_load(power_w, "America/Sao_Paulo") == pytest.approx(90)
+    assert math.isnan(energy.base_load(power_w[: 6 * 24], "America/Sao_Paulo"))
 
 
 def test_gaps_that_only_midnight_divides_are_one() -> None:
@@ -146,6 +146,19 @@ def test_coverage_is_observed_time_over_all_devices_and_the_whole_window() -> No
     hourly = DataFrame({"device_id": ["a", "a", "b"], "alive_s": [3600.0, 1800.0, 3600.0]})
     assert coverage.share(hourly, at("10 00:00"), at("10 02:00")) == pytest.approx(9000 / 14400)
     assert coverage.share(hourly[:0], at("10 00:00"), at("10 02:00")) == 0
+
+
+def test_the_coverage_of_energy_is_that_of_the_devices_that_measure_it() -> None:
+    hourly = DataFrame(
+        {
+            "device_id": ["plug", "lamp"],
+            "alive_s": [3600.0, 0.0],
+            "energy_wh_increment": [5.0, NAN],
+            "energy_wh_integral": [NAN, NAN],
+        }
+    )
+    assert coverage.metering(hourly)["device_id"].tolist() == ["plug"]
+    assert len(coverage.metering(hourly[1:])) == 1
 
 
 def test_findings_name_devices_little_observed_and_meters_apart() -> None:

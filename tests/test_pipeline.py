@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lib import config, files, notebooks, pipeline, sources
+from lib import config, files, notebooks, origins, pipeline, sources
 from lib.config import Config
 from lib.demo.recorded import recorded_house
 from lib.errors import ConfigError, NotebookFailed, StoreMismatch
@@ -166,7 +166,7 @@ def test_without_latex_all_but_the_page_is_done(
 
 
 def test_the_demo_house_never_enters_a_store_of_real_rows(store: Paths) -> None:
-    sources.claim(store, sources.Origin("measured"), now=parse_instant(NOW))
+    origins.claim(store, origins.Origin("measured"), now=parse_instant(NOW))
     keep(store, [report("10 12:00", "cur_power", "1")])
     with pytest.raises(StoreMismatch, match="must not mix"):
         pipeline.run(store, config.load(), replace(DEMO, days=0, page=False))
@@ -187,7 +187,7 @@ def test_a_simulated_store_gives_way_to_a_recorded_series_whole(
     assert contents(kept) == contents(done.paths)
     assert len(Journal(kept.journal).all()) == len(Journal(done.paths.journal).all())
     assert set(staged(store)["ingested_by"].str.split(" ").str[1]) == {"recorded"}
-    assert sources.origin(store) == sources.Origin("recorded", *_named(series))
+    assert origins.of(store) == origins.Origin("recorded", *_named(series))
 
 
 def _named(series: str) -> tuple[str, str]:

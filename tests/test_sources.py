@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lib import raw, sources
+from lib import origins, raw, sources
 from lib.config import Config, Device
 from lib.demo.catalogue import TV
 from lib.demo.simulated import SimulatedHouse
@@ -50,14 +50,14 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_without_credentials_auto_is_the_demo_house_and_with_them_the_cloud(
-    monkeypatch: pytest.MonkeyPatch,
+    store: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert sources.resolve("auto") == "demo"
+    assert sources.resolve("auto", store) == "demo"
     for name, value in (("ID", "some-id"), ("SECRET", "some-secret")):
         monkeypatch.setenv(f"TUYA_ACCESS_{name}", value)
     monkeypatch.setenv("TUYA_REGION", "us")
-    assert sources.resolve("auto") == "cloud"
-    assert sources.resolve("demo") == "demo"
+    assert sources.resolve("auto", store) == "cloud"
+    assert sources.resolve("demo", store) == "demo"
 
 
 def test_the_cloud_without_credentials_is_refused_and_nothing_is_claimed(store: Paths) -> None:
@@ -67,7 +67,7 @@ def test_the_cloud_without_credentials_is_refused_and_nothing_is_claimed(store: 
     ):
         pytest.fail("opened without credentials")
     assert "--source demo" in caught.value.remedy
-    assert sources.origin(store) is None
+    assert origins.of(store) is None
 
 
 def test_the_cloud_may_be_any_server_that_speaks_the_protocol(
@@ -83,7 +83,7 @@ def test_the_cloud_may_be_any_server_that_speaks_the_protocol(
         with sources.opened("auto", store, config, now=NOW) as source:
             assert len(source.cloud.devices()) == 10
     assert source.devices == config.devices
-    assert source.origin == sources.origin(store) == MEASURED
+    assert source.origin == origins.of(store) == MEASURED
     assert source.origin.ingested_by.startswith("tcc/") and " " not in source.origin.ingested_by
 
 
@@ -96,7 +96,7 @@ def test_the_demo_house_says_that_it_is_simulated(store: Paths) -> None:
         source.move_to(NOW + HOUR)
         after = [row for page in source.cloud.log_pages(*window) for row in page.rows]
     assert len(before) <= 1 < len(after)
-    assert source.devices == () and source.origin == sources.origin(store)
+    assert source.devices == () and source.origin == origins.of(store)
     assert source.origin.simulated and source.origin.ingested_by.endswith(" simulated")
     assert "simulada" in source.origin.name
 
@@ -132,11 +132,11 @@ def test_the_cloud_has_the_computers_clock_to_the_second(store: Paths) -> None:
 
 @pytest.mark.parametrize("origin", [MEASURED, SIMULATED, RECORDED])
 def test_a_store_remembers_what_it_holds(store: Paths, origin: Origin) -> None:
-    assert sources.origin(store) is None
-    sources.claim(store, origin, now=NOW)
-    assert sources.origin(store) == origin
+    assert origins.of(store) is None
+    origins.claim(store, origin, now=NOW)
+    assert origins.of(store) == origin
     before = fill(store)
-    sources.claim(store, origin, now=NOW + HOUR)
+    origins.claim(store, origin, now=NOW + HOUR)
     assert contents(store.data) == before
 
 
@@ -152,31 +152,38 @@ def test_a_store_remembers_what_it_holds(store: Paths, origin: Origin) -> None:
     ],
 )
 def test_rows_of_two_kinds_never_share_a_store(store: Paths, held: Origin, wanted: Origin) -> None:
-    sources.claim(store, held, now=NOW)
+    origins.claim(store, held, now=NOW)
     before = fill(store)
     with pytest.raises(StoreMismatch, match="--data-dir") as caught:
-        sources.claim(store, wanted, now=NOW)
+        origins.claim(store, wanted, now=NOW)
     assert held.kind in caught.value.what and wanted.kind in caught.value.what
     assert contents(store.data) == before
 
 
 @pytest.mark.parametrize("wanted", [MEASURED, RECORDED])
 def test_a_simulated_store_gives_way_to_real_rows_whole(store: Paths, wanted: Origin) -> None:
-    sources.claim(store, SIMULATED, now=NOW)
+    origins.claim(store, SIMULATED, now=NOW)
     before = fill(store)
-    sources.claim(store, wanted, now=NOW)
-    assert sources.origin(store) == wanted
+    origins.claim(store, wanted, now=NOW)
+    assert origins.of(store) == wanted
     assert Journal(store.journal).all() == []
     aside = store.data / "simulated-20260422T150000Z"
     assert sorted(contents(aside).values()) == sorted(before.values())
     assert {f.name for f in store.data.iterdir() if f.is_file()} == {"source.json"}
     assert not [f for f in (store.raw, store.staging, store.marts) if f.exists()]
     assert not any(store.figures.iterdir()) and not any(store.generated.iterdir())
-    assert sources.origin(Paths.at(aside)) == SIMULATED
+    assert origins.of(Paths.at(aside)) == SIMULATED
     assert len(Journal(Paths.at(aside).journal).all()) == 1
 
 
+def test_a_store_of_real_rows_without_credentials_says_what_is_missing(store: Paths) -> None:
+    origins.claim(store, MEASURED, now=NOW)
+    with pytest.raises(ConfigError, match="no Tuya credentials, but") as caught:
+        sources.resolve("auto", store)
+    assert ".env" in caught.value.remedy
+
+
 def test_the_demo_house_is_refused_in_a_store_of_real_rows(store: Paths) -> None:
-    sources.claim(store, MEASURED, now=NOW)
+    origins.claim(store, MEASURED, now=NOW)
     with pytest.raises(StoreMismatch), sources.opened("demo", store, Config(), now=NOW):
         pytest.fail("opened over real rows")

@@ -138,7 +138,8 @@ def test_a_row_without_a_value_and_values_of_odd_types_are_kept(store: Paths) ->
         report("10 12:04", "switch_1", True),
     ]
     keep(store, odd)
-    staging.run(store, CONFIG)
+    found = {f.name: f.data for f in staging.run(store, CONFIG).findings}
+    assert found["tcc.staging.incomplete"]["rows"] == 1
     rows = staged(store)
     assert rows["value"].fillna("").tolist() == ["", "853", "many", '{"h":1}', "true"]
     assert rows["value_num"].fillna(-1).tolist() == [-1, 85.3, -1, -1, 1.0]

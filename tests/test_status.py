@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lib import files, raw, sources, status
+from lib import files, origins, raw, status
 from lib.config import Config, Device
 from lib.journal import Entry, Journal, Window
 from lib.paths import Paths
@@ -103,10 +103,10 @@ def test_a_file_in_quarantine_is_counted_and_its_window_open_again(store: Paths)
 
 def test_a_store_that_is_not_measured_has_its_own_clock(store: Paths) -> None:
     hold(store, "plug", 10, 9)
-    assert abs(status.clock(store) - datetime.now(UTC)) < timedelta(seconds=5)
-    sources.claim(store, sources.Origin("simulated", "casa"), now=NOW)
-    assert status.clock(store) == NOW - 9 * HOUR
-    assert status.clock(store, "2026-01-01T00:00Z") == datetime(2026, 1, 1, tzinfo=UTC)
+    assert abs(origins.clock(store) - datetime.now(UTC)) < timedelta(seconds=5)
+    origins.claim(store, origins.Origin("simulated", "casa"), now=NOW)
+    assert origins.clock(store) == NOW - 9 * HOUR
+    assert origins.clock(store, "2026-01-01T00:00Z") == datetime(2026, 1, 1, tzinfo=UTC)
     last = Journal(store.journal).last()
     assert last and last.asked_at == NOW - 9 * HOUR
 

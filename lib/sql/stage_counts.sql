@@ -3,4 +3,8 @@ SELECT
     (SELECT count(*) FROM came) AS came,
     (SELECT count(*) FROM staged) AS staged,
     (SELECT coalesce(sum(copies - 1), 0) FROM distinct_values) AS duplicate,
-    (SELECT count(*) FROM distinct_values) - (SELECT count(*) FROM staged) AS conflicting;
+    (SELECT count(*) FROM distinct_values) - (SELECT count(*) FROM staged) AS conflicting,
+    (
+        SELECT count(*) FROM staged
+        WHERE coalesce(event_id, 7) = 7 AND (code IS NULL OR value IS NULL)
+    ) AS incomplete;

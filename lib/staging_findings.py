@@ -1,0 +1,68 @@
+"""What staging finds, said in Portuguese: what, where, what is at risk and what to do.
+
+Belongs here: sentences. Does not belong here: finding anything out (`staging.py`).
+"""
+
+from pathlib import Path
+
+from lib import raw
+from lib.findings import Finding
+
+
+def conflict(day: str, rows: int) -> Finding:
+    """Keys that came with two values."""
+    return Finding(
+        "tcc.staging.conflict",
+        f"Em {day}, {rows} linha(s) repetem uma chave com outro valor; vale a ingestão mais "
+        "recente. Se isso se repetir, confira se dois programas gravam neste projeto.",
+        {"date": day, "conflicting": rows},
+    )
+
+
+def incomplete(day: str, rows: int) -> Finding:
+    """Reports without a code or without a value."""
+    return Finding(
+        "tcc.staging.incomplete",
+        f"Em {day}, {rows} relato(s) vieram sem código ou sem valor. Ficam guardados, mas não "
+        "entram em nenhum número; nada há a fazer se forem poucos.",
+        {"date": day, "rows": rows},
+    )
+
+
+def undated(file: Path, rows: int) -> Finding:
+    """Rows whose time cannot be used."""
+    return Finding(
+        "tcc.staging.undated",
+        f"{rows} linha(s) de {file.name} não têm instante utilizável. Ficam só no arquivo bruto "
+        "e faltam em toda figura; confira o relógio de quem as gravou.",
+        {"file": str(file), "rows": rows},
+    )
+
+
+def set_aside(path: Path) -> Finding:
+    """A raw file that cannot be read."""
+    return Finding(
+        "tcc.staging.quarantined",
+        f"Um arquivo bruto não pôde ser lido e está em quarentena, com o motivo ao lado: {path}. "
+        "Suas linhas faltam em toda figura. A janela volta a ser pedida enquanto a nuvem a "
+        "guarda; depois disso, conserte o arquivo e execute tcc import ARQUIVO --device ID.",
+        {"file": str(path)} | raw.reason(path),
+    )
+
+
+def unspecified(device_id: str, code: str, known: bool) -> Finding:
+    """A code without a specification of its device: a typical scale, or none at all."""
+    data = {"device_id": device_id, "code": code}
+    if known:
+        return Finding(
+            "tcc.staging.scale_assumed",
+            f"{device_id}: {code} usa a escala típica, por falta de especificação. Uma escala "
+            "errada multiplica os valores por dez; execute tcc ingest para obtê-la.",
+            data,
+        )
+    return Finding(
+        "tcc.staging.unknown_code",
+        f"{device_id}: o código {code} é desconhecido. Suas linhas ficam como texto, sem valor "
+        "numérico; acrescente-o a lib/datapoints.py.",
+        data,
+    )
