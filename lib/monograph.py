@@ -27,7 +27,7 @@ MAIN = "monografia"
 TIMEOUT_S = 300.0
 TEXTS = ("*.tex", "capitulos/*.tex")
 SOURCES = (*TEXTS, "*.sty", "*.bib", "*.bst")
-_COMMAND = re.compile(r"\\(val|figdata|tabdata)\s*\{\s*([^{}#]*?)\s*\}")
+_COMMAND = re.compile(r"\\(sehaval|val|figdata|tabdata)\s*\{\s*([^{}#]*?)\s*\}")
 _COMMENT = re.compile(r"(?<!\\)%.*")
 
 
@@ -88,7 +88,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def check_keys(source: Path, ready: Typeset) -> None:
     """Make sure that each key the text uses was written. Raises UnknownValue."""
-    known = {"val": ready.values, "figdata": ready.figures, "tabdata": ready.tables}
+    known = {"sehaval": ready.values, "val": ready.values, "figdata": ready.figures, "tabdata": ready.tables}
     unknown = [use for use in _uses(source) if use[2] not in known[use[1]]]
     if not unknown:
         return

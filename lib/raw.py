@@ -23,18 +23,22 @@ from lib.times import from_ms, iso, stamp, to_ms
 Row = dict[str, Any]
 DAY_MS = 86_400_000
 SECONDS_BELOW = 100_000_000_000  # a smaller number counts seconds, not milliseconds
+YEAR_2000_MS = 946_684_800_000
 YEAR_3000_MS = 32_503_680_000_000
 
 
-def event_time_ms(row: Row) -> int | None:
-    """A row's event time; 10-digit seconds and ISO text are understood too. [ms since 1970]"""
+def event_time_ms(row: Row, latest_ms: int = YEAR_3000_MS) -> int | None:
+    """A row's event time; 10-digit seconds and ISO text are understood too. [ms since 1970]
+
+    None where it has none, or one before 2000 or after `latest_ms`: no device lived then.
+    """
     value = row.get("event_time")
     try:
         number = int(value)  # type: ignore[arg-type]
         ms = number * 1000 if abs(number) < SECONDS_BELOW else number
     except (TypeError, ValueError, OverflowError):
         ms = _iso_ms(value)
-    return ms if 0 <= ms < YEAR_3000_MS else None
+    return ms if YEAR_2000_MS <= ms < latest_ms else None
 
 
 def _iso_ms(value: Any) -> int:
@@ -46,9 +50,10 @@ def _iso_ms(value: Any) -> int:
     return to_ms(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
 
 
-def event_dates(rows: Iterable[Row]) -> tuple[str, ...]:
-    """The UTC dates of the rows' events, ascending."""
-    days = {ms // DAY_MS for row in rows if (ms := event_time_ms(row)) is not None}
+def event_dates(rows: Iterable[Row], asked_at: datetime | None = None) -> tuple[str, ...]:
+    """The UTC dates of the rows' events, ascending; none is from a day after it was asked for."""
+    latest_ms = to_ms(asked_at) + DAY_MS if asked_at else YEAR_3000_MS
+    days = {ms // DAY_MS for row in rows if (ms := event_time_ms(row, latest_ms)) is not None}
     return tuple(str(from_ms(day * DAY_MS).date()) for day in sorted(days))
 
 
@@ -124,7 +129,7 @@ def write_window(
     """
     kept = [*_marked(rows, window.device_id, asked_at, ingested_by)]
     plain = encode(kept)
-    dates = event_dates(kept)
+    dates = event_dates(kept, asked_at)
     stem = f"{window.device_id}_{stamp(window.start)}_{stamp(window.end)}_logs"
     day = f"{window.start:%Y-%m-%d}" if complete or not dates else dates[-1]
     file = files.write_new(
@@ -167,7 +172,7 @@ def set_aside(paths: Paths, file: Path, error: BadRawFile, entry: Entry | None) 
     reason = {"file": str(relative), "what": error.what, "remedy": error.remedy}
     files.write_text(_reason(target), json.dumps(reason, ensure_ascii=False, indent=1) + "\n")
     if entry:
-        Journal(paths.journal).append(_taken_back(entry))
+        take_back(paths, entry)
     file.unlink()
     return target
 
@@ -182,6 +187,6 @@ def reason(quarantined: Path) -> dict[str, str]:
     return told
 
 
-def _taken_back(entry: Entry) -> Entry:
-    """The same window, no longer held: it is asked for again while the cloud still has it."""
-    return replace(entry, complete=False, rows=0, pages=None)
+def take_back(paths: Paths, entry: Entry) -> None:
+    """Hold a window no longer: it is asked for again while the cloud still has it."""
+    Journal(paths.journal).append(replace(entry, complete=False, rows=0, pages=None))

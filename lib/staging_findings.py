@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lib import raw
 from lib.findings import Finding
+from lib.journal import Entry
 
 
 def conflict(day: str, rows: int) -> Finding:
@@ -20,11 +21,11 @@ def conflict(day: str, rows: int) -> Finding:
 
 
 def incomplete(day: str, rows: int) -> Finding:
-    """Reports without a code or without a value."""
+    """Reports without a code, without a value, or with words where a number belongs."""
     return Finding(
         "tcc.staging.incomplete",
-        f"Em {day}, {rows} relato(s) vieram sem código ou sem valor. Ficam guardados, mas não "
-        "entram em nenhum número; nada há a fazer se forem poucos.",
+        f"Em {day}, {rows} relato(s) vieram sem código, sem valor ou com texto em vez de número. "
+        "Ficam guardados, mas não entram em nenhuma conta; nada há a fazer se forem poucos.",
         {"date": day, "rows": rows},
     )
 
@@ -36,6 +37,16 @@ def undated(file: Path, rows: int) -> Finding:
         f"{rows} linha(s) de {file.name} não têm instante utilizável. Ficam só no arquivo bruto "
         "e faltam em toda figura; confira o relógio de quem as gravou.",
         {"file": str(file), "rows": rows},
+    )
+
+
+def missing(entry: Entry) -> Finding:
+    """A raw file that the journal names and that is gone."""
+    return Finding(
+        "tcc.staging.missing_file",
+        f"O arquivo bruto {entry.file} sumiu, com {entry.rows} linha(s), que faltam em toda "
+        "figura. Recupere-o de uma cópia; a janela volta a ser pedida enquanto a nuvem a guarda.",
+        {"file": entry.file, "rows": entry.rows},
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from pandas import DataFrame
 
-from lib import ingest, marts, staging
+from lib import ingest, marts, staged_date
 from lib.indicators import Indicator
 
 # Column of energy.by_device -> heading and digits in the monograph.
@@ -38,7 +38,7 @@ def collected(report: ingest.Report) -> DataFrame:
     )
 
 
-def staged(report: staging.Report) -> DataFrame:
+def staged(report: staged_date.Report) -> DataFrame:
     """How raw rows became staged ones, on the touched dates."""
     return _one_column(
         {

@@ -16,10 +16,12 @@ from lib.errors import ManuscriptError, StaleArtifact
 from lib.files import write_text
 from lib.page import VALUES, Vintage, read_json, sidecars
 from lib.paths import Paths
+from lib.portuguese import floored_percent
 from lib.times import brazilian
 
 HEAD = "% Gerado a cada execução pelos cadernos; não edite.\n"
 SIMULATED = " (dados simulados)"
+MISSING = "—"  # what a notebook says where there is no number
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,8 @@ def _whole(records: list[dict[str, Any]]) -> Vintage | None:
 
 def _value_line(key: str, record: dict[str, Any]) -> str:
     value = record["value"]
+    if value == MISSING:
+        return rf"\tccsemval{{{key}}}" + "\n"
     if isinstance(value, str):
         printed = latex.escape(value)
     else:
@@ -136,7 +140,7 @@ def _situation(whole: Vintage | None, time_zone: str) -> str:
     year = brazilian(newest, time_zone).split(",")[0].split()[-1] if newest else ""
     lines = (
         rf"\TCCsimulado{'true' if simulated else 'false'}",
-        rf"\def\TCCvigencia{{{latex.escape(sentence)}}}",
+        rf"\def\TCCalcance{{{latex.escape(sentence)}}}",
         rf"\def\TCCanodosdados{{{year}}}",
         rf"\def\TCCatribuicao{{{latex.escape(_whose(whole))}}}",
     )
@@ -153,8 +157,8 @@ def _provenance(said: list[dict[str, Any]], figures: list[dict[str, Any]]) -> st
     """A table of what stands on which hours, for the appendix."""
     rows = [*_provenance_rows(said, figures)]
     spec, head, body = latex.tabular(
-        ("Item", "Caderno", "Até (UTC)", "Registros", "Resumo"),
-        (None, None, None, 0, None),
+        ("Item", "Caderno", "Até (UTC)", "Registros", "Cobertura (%)", "Resumo"),
+        (None, None, None, 0, 1, None),
         rows,
     )
     return f"\\tccprocedencia{{{spec}}}{{{head}}}{{%\n{body}}}\n"
@@ -168,8 +172,9 @@ def _provenance_rows(
     items += [("valores no texto", s["notebook"], s["vintage"]) for s in said if s["values"]]
     for name, notebook, vintage in items:
         newest = vintage["newest_event"]
-        when = newest.replace("T", " ").removesuffix("Z") if newest else None
-        yield [name, notebook, when, vintage["rows"], vintage["content_hash"][:12]]
+        when = newest[:16].replace("T", " ") if newest else None
+        coverage = floored_percent(vintage["coverage"])
+        yield [name, notebook, when, vintage["rows"], coverage, vintage["content_hash"][:12]]
 
 
 def _table_text(key: str, record: dict[str, Any], notebook: dict[str, Any]) -> str:

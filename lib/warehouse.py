@@ -3,6 +3,7 @@
 Belongs here: how SQL is run and where its files lie. Does not belong here: what it says.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -49,9 +50,14 @@ def write_parquet(connection: Connection, table: str, target: Path) -> None:
     relation.write_parquet(str(target), compression="zstd")
 
 
+def literal(path: Path) -> str:
+    """A path that DuckDB takes as it is: brackets and the like are patterns to it."""
+    return re.sub(r"([\[\]?*])", r"[\1]", str(path))
+
+
 def partitions(folder: Path) -> str:
     """The glob of a table's partitions."""
-    return str(folder / "event_date=*" / "data_0.parquet")
+    return f"{literal(folder)}/event_date=*/data_0.parquet"
 
 
 def partition(folder: Path, day: str) -> Path:

@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,10 +29,19 @@ NUMBERS: dict[str, tuple[float, str, int]] = {
     **{"energia.divergencia_mediana": (-0.7, "%", 1), "potencia.media": (251, "W", 0)},
     **{"potencia.pico_horario": (1251.4, "W", 0), "potencia.base": (99, "W", 0)},
     **{"lacunas.total": (3, "", 0), "lacunas.horas": (12.25, "h", 1)},
+    **{"metodo.limite_lacuna": (3, "h", 0)},
 }
 TEXTS = {
     **{"periodo.inicio": "14 fev. 2026, 0h00", "periodo.fim": "14 mar. 2026, 13h00"},
     **{"energia.maior_dispositivo": 'TV $5_% & "cama" #1 🧊', "energia.dia_maior": "14 fev. 2026"},
+}
+# What a short series, or plugs without a counter, leave without a number, and the text says so.
+SAID_INSTEAD = {
+    "energia.divergencia_mediana": "Não há no período dia em que se possa comparar",
+    "energia.dia_maior": "Nenhum dispositivo mediu energia no período.",
+    "energia.maior_dispositivo": "Não há no período medição de energia por dispositivo.",
+    "potencia.media": "Em nenhuma hora do período a potência foi conhecida",
+    "potencia.base": "Ela não é informada, porque requer ao menos sete noites observadas.",
 }
 MINIMAL = r"\documentclass{article}\begin{document}%s\end{document}"
 
@@ -50,7 +59,7 @@ def vintage(*, simulated: bool) -> Vintage:
     )
 
 
-def fill(folder: Path, *, simulated: bool) -> Paths:
+def fill(folder: Path, *, simulated: bool, missing: Iterable[str] = ()) -> Paths:
     """A store in which the notebook 10_energy wrote all that the text uses."""
     paths = Paths.at(folder)
     page = Page.open(
@@ -61,6 +70,8 @@ def fill(folder: Path, *, simulated: bool) -> Paths:
     for key, text in TEXTS.items():
         values.put(page, key, text)
     values.put(page, "energia.total", 257.44, unit="kWh", digits=1, uncertainty=14.9)
+    for key in missing:
+        values.put(page, key, "—")
     energy = DataFrame(
         [
             (day, name, wh, 0.95)
@@ -104,13 +115,14 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Paths,
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Built, str]:
-    """A store of measurements, with a chapter that also uses a long table."""
+    """Measurements of which little can be said, and a chapter that also uses a long table."""
     folder = tmp_path_factory.mktemp("measured")
     source = folder / "tcc"
     shutil.copytree(TCC, source, ignore=shutil.ignore_patterns("generated", "build", "*.pdf"))
     with (source / "capitulos" / "resultados.tex").open("a", encoding="utf-8") as chapter:
         chapter.write("\n\\tabdata{longa}\nComo se vê na \\autoref{tab:longa}.\n")
-    built = build(fill(folder / "store", simulated=False), source=source)
+    store = fill(folder / "store", simulated=False, missing=SAID_INSTEAD)
+    built = build(store, source=source)
     return built, text_of(built.pdf)
 
 
@@ -159,6 +171,23 @@ def test_measured_data_shows_nothing_of_it(measured: tuple[Built, str]) -> None:
     built, text = measured
     assert "simulad" not in text.lower()
     assert built.warnings == ()
+
+
+@needs_latex
+@pytest.mark.slow
+@pytest.mark.parametrize("sentence", SAID_INSTEAD.values())
+def test_where_a_number_is_missing_the_text_says_so(
+    simulated: tuple[Paths, Built, Path], measured: tuple[Built, str], sentence: str
+) -> None:
+    assert sentence in " ".join(measured[1].split())
+    assert sentence not in " ".join(text_of(simulated[2]).split())
+
+
+@needs_latex
+@pytest.mark.slow
+def test_no_sentence_ends_in_a_dash(measured: tuple[Built, str]) -> None:
+    assert "—" not in measured[1]
+    assert "On no day of the period can the integral" in " ".join(measured[1].split())
 
 
 @needs_latex
@@ -257,15 +286,39 @@ def test_a_document_that_never_ends_is_stopped(tmp_path: Path) -> None:
 
 @needs_latex
 @pytest.mark.slow
-def test_latex_itself_names_the_line_of_an_unknown_key(tmp_path: Path) -> None:
-    shutil.copy(TCC / "tcc.sty", tmp_path)
-    shutil.copy(TCC / "metadados.tex", tmp_path)
-    lines = (r"\documentclass{abntex2}", r"\usepackage{tcc}", r"\begin{document}")
-    document = "\n".join((*lines, r"Total: \val{energia.totl}.", r"\end{document}"))
-    (tmp_path / "monografia.tex").write_text(document, "utf-8")
-    paths = Paths.at(tmp_path / "store")
+def test_the_list_of_references_is_complete(simulated: tuple[Paths, Built, Path]) -> None:
+    references = text_of(simulated[2]).split("REFERÊNCIAS")[-1]
+    assert "[S.l.], [20--]. Datasheet" in references
+    assert "(HIIT Technical Reports, 2009-1)" in " ".join(references.split())
+    assert "s.n." not in references
+
+
+def preamble(folder: Path, body: str) -> latexmk.Job:
+    """A document with the project's macros over an empty store."""
+    shutil.copy(TCC / "tcc.sty", folder)
+    shutil.copy(TCC / "metadados.tex", folder)
+    own = r"\input{metadados}\let\TCCmeuano\meuano\let\TCCminhaautoria\minhaautoria"
+    lines = (r"\documentclass{abntex2}", own + r"\usepackage{tcc}", r"\begin{document}")
+    document = "\n".join((*lines, body, r"\end{document}"))
+    (folder / "monografia.tex").write_text(document, "utf-8")
+    paths = Paths.at(folder / "store")
     typeset(paths)
-    job = latexmk.Job(tmp_path, "monografia", paths.latex, (paths.generated.parent,), 0)
+    return latexmk.Job(folder, "monografia", paths.latex, (paths.generated.parent,), 0)
+
+
+@needs_latex
+@pytest.mark.slow
+def test_without_a_year_there_are_no_parentheses(tmp_path: Path) -> None:
+    job = preamble(tmp_path, r"Fonte: \TCCautoria.")
+    latexmk.run(job, timeout_s=60)
+    assert "Fonte: elaborada pelo autor." in text_of(job.pdf)
+
+
+@needs_latex
+@pytest.mark.slow
+@pytest.mark.parametrize("use", [r"\val{energia.totl}", r"\sehaval{energia.totl}{a}{b}"])
+def test_latex_itself_names_the_line_of_an_unknown_key(tmp_path: Path, use: str) -> None:
+    job = preamble(tmp_path, f"Total: {use}.")
     with pytest.raises(TypesettingFailed) as caught:
         latexmk.run(job, timeout_s=60)
     assert caught.value.where.endswith("monografia.tex:4")
@@ -298,6 +351,7 @@ def test_without_latexmk_the_remedy_is_a_command(
     ("line", "key"),
     [
         (r"Total de \val{energia.totl}.", "energia.totl"),
+        (r"\sehaval{energia.totl}{a}{b}", "energia.totl"),
         (r"\figdata{energia_diria}", "energia_diria"),
         (r"50\% \tabdata{energia_por_aparelho}", "energia_por_aparelho"),
     ],

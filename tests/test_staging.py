@@ -139,7 +139,7 @@ def test_a_row_without_a_value_and_values_of_odd_types_are_kept(store: Paths) ->
     ]
     keep(store, odd)
     found = {f.name: f.data for f in staging.run(store, CONFIG).findings}
-    assert found["tcc.staging.incomplete"]["rows"] == 1
+    assert found["tcc.staging.incomplete"]["rows"] == 2
     rows = staged(store)
     assert rows["value"].fillna("").tolist() == ["", "853", "many", '{"h":1}', "true"]
     assert rows["value_num"].fillna(-1).tolist() == [-1, 85.3, -1, -1, 1.0]

@@ -70,6 +70,16 @@ def test_what_is_no_number_is_refused(tmp_path: Path, value: Any) -> None:
     assert page.read()["values"] == {}
 
 
+def test_a_number_that_is_not_there_is_marked_as_missing(tmp_path: Path) -> None:
+    page = open_page(tmp_path)
+    values.put(page, "a", "—")
+    values.put(page, "b", "Sala — quarto")
+    assert lines(tmp_path, "valores.tex")[1:] == [
+        r"\tccsemval{a}",
+        r"\tccdefval{b}{Sala --- quarto}",
+    ]
+
+
 def test_an_infinite_uncertainty_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ManuscriptError):
         values.put(open_page(tmp_path), "a", 1.0, uncertainty=float("inf"))
@@ -188,6 +198,14 @@ def test_the_whole_is_simulated_if_any_part_is(tmp_path: Path) -> None:
     assert r"\TCCsimuladotrue" in situation
     assert "cobertura 50,0" in "\n".join(situation)
     assert r"\def\TCCanodosdados{2026}" in situation
+
+
+def test_the_provenance_tells_date_rows_coverage_and_hash(tmp_path: Path) -> None:
+    values.put(open_page(tmp_path, coverage=0.9997), "a", 1)
+    assert lines(tmp_path, "procedencia.tex")[2] == (
+        r"valores no texto & 10\_energy & 2026-03-14 16:00 & \num{12345} & \num{99.9} "
+        r"& ab12ab12ab12 \\}"
+    )
 
 
 def test_an_empty_store_is_typeset_too(tmp_path: Path) -> None:

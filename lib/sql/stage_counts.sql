@@ -6,5 +6,6 @@ SELECT
     (SELECT count(*) FROM distinct_values) - (SELECT count(*) FROM staged) AS conflicting,
     (
         SELECT count(*) FROM staged
-        WHERE coalesce(event_id, 7) = 7 AND (code IS NULL OR value IS NULL)
+        WHERE coalesce(event_id, 7) = 7
+            AND (code IS NULL OR value IS NULL OR (unit IS NOT NULL AND value_num IS NULL))
     ) AS incomplete;

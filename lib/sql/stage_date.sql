@@ -9,14 +9,14 @@ WITH read AS (
         coalesce(device_id, regexp_extract(filename, '([^/]+)/[^/]+/[^/]+$', 1)) AS device_id,
         code,
         coalesce(value, event_value) AS value,
-        coalesce(event_id, CASE WHEN code IS NOT NULL THEN 7 END) AS event_id,
+        coalesce(try_cast(event_id AS INTEGER), CASE WHEN code IS NOT NULL THEN 7 END) AS event_id,
         event_from,
         coalesce(
             make_timestamptz(
-                CASE  -- ten digits are seconds; nothing before 1970 or from the year 3000 on
-                    WHEN try_cast(event_time AS BIGINT) BETWEEN 0 AND 99999999999
+                CASE  -- ten digits are seconds; nothing before 2000 or from the year 3000 on
+                    WHEN try_cast(event_time AS BIGINT) BETWEEN 946684800 AND 99999999999
                     THEN try_cast(event_time AS BIGINT) * 1000000
-                    WHEN try_cast(event_time AS BIGINT) BETWEEN 0 AND 32503679999999
+                    WHEN try_cast(event_time AS BIGINT) BETWEEN 946684800000 AND 32503679999999
                     THEN try_cast(event_time AS BIGINT) * 1000
                 END
             ),
@@ -28,17 +28,12 @@ WITH read AS (
         try_cast(ingestion_timestamp_utc AS TIMESTAMPTZ) AS ingestion_timestamp_utc,
         ingested_by,
         substr(filename, $root_length + 2) AS filename
-    FROM read_json(
-        $files, format = 'array', filename = true, maximum_object_size = 268435456,
-        columns = {
-            device_id: 'VARCHAR', code: 'VARCHAR', value: 'VARCHAR', event_value: 'VARCHAR',
-            event_id: 'INTEGER', event_from: 'VARCHAR', event_time: 'VARCHAR',
-            ingestion_timestamp_utc: 'VARCHAR', ingested_by: 'VARCHAR'
-        }
-    )
+    FROM raw_rows($files)
 )
+-- A row cannot be older than the cloud, nor from more than a day after it was taken in.
 SELECT * FROM read
-WHERE event_time >= $day::TIMESTAMPTZ AND event_time < $day::TIMESTAMPTZ + INTERVAL 1 DAY;
+WHERE event_time >= $day::TIMESTAMPTZ AND event_time < $day::TIMESTAMPTZ + INTERVAL 1 DAY
+    AND coalesce(event_time <= ingestion_timestamp_utc + INTERVAL 1 DAY, true);
 
 -- One row a value: the first ingestion of it is kept, so that asking again changes nothing.
 CREATE OR REPLACE TEMP TABLE distinct_values AS

@@ -18,3 +18,14 @@ SELECT device_id, device_name FROM named;
 
 -- Filled date by date: what was staged without a specification of the device.
 CREATE OR REPLACE TEMP TABLE seen_codes (device_id VARCHAR, code VARCHAR);
+
+-- Raw files as text, column by column; every column is declared, for inferring them is slow.
+CREATE OR REPLACE TEMP MACRO raw_rows(files) AS TABLE
+SELECT * FROM read_json(
+    files, format = 'array', filename = true, maximum_object_size = 268435456,
+    columns = {
+        device_id: 'VARCHAR', code: 'VARCHAR', value: 'VARCHAR', event_value: 'VARCHAR',
+        event_id: 'VARCHAR', event_from: 'VARCHAR', event_time: 'VARCHAR',
+        ingestion_timestamp_utc: 'VARCHAR', ingested_by: 'VARCHAR'
+    }
+);
