@@ -7,30 +7,27 @@ Each date starts from what the day before left (table `carry`); where that chang
 date is rebuilt too. State lies in `marts/_state`; without it every date is built again.
 """
 
-import json
+import shutil
 import time
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from lib import files, warehouse
+from lib import bookmark, files, held, registry, staging, warehouse
+from lib.bookmark import Bookmark
 from lib.config import Config
 from lib.datapoints import FACTORS, KNOWN
-from lib.ingest import by_day
-from lib.journal import Entry, Journal
+from lib.journal import Journal
 from lib.paths import Paths
 from lib.progress import Progress, silent
-from lib.times import DAY, HOUR, iso, parse_instant
+from lib.times import DAY, HOUR, parse_instant
 from lib.warehouse import Connection
 
+SQL = ("marts_date", "marts_inputs", "marts_daily")
 BY_DATE = ("energy_hourly", "voltage_10min", "gaps", "states", "carry", "carry_states")
-
-
-_START: dict[str, Any] = {"offset": 0, "horizon": {}}
 
 
 @dataclass
@@ -47,13 +44,15 @@ def run(
 ) -> Report:
     """Rebuild the dates that new windows touch and those after them that change with them."""
     began, report = time.monotonic(), Report()
-    state = _START if rebuild else _state(paths)
-    entries, offset = Journal(paths.journal).since(state["offset"])
-    horizon = _horizon(state["horizon"], entries)
-    waiting = _touched(entries) | _unfinished(paths)
-    _begin(paths, waiting)
+    mark = _bookmark(paths, config, rebuild=rebuild)
+    entries, offset = Journal(paths.journal).since(mark.offset)
     with warehouse.connect() as connection:
-        _prepare(connection, horizon)
+        _prepare(connection, paths, config)
+        waiting = {day for entry in entries for day in entry.dates} | _unfinished(paths)
+        _begin(paths, waiting | {day for entry in entries for day in held.days(entry)})
+        waiting |= held.update(connection, paths, entries, config.ingestion)
+        if mark.offset == 0:
+            _drop_others(paths, waiting)
         while waiting:
             day = min(waiting)
             progress(len(report.dates), len(report.dates) + len(waiting), day)
@@ -64,41 +63,49 @@ def run(
                 waiting.add(following)
         report.local_dates = _build_daily(connection, paths, config, report.dates)
     progress(len(report.dates), len(report.dates), "")
-    _save(paths, offset, horizon)
+    before = bookmark.fingerprint(paths.journal, offset)
+    bookmark.save(_file(paths), Bookmark(offset, before, _rules(paths, config)))
+    _mark(paths).unlink(missing_ok=True)
     report.seconds = time.monotonic() - began
     return report
 
 
-def _touched(entries: list[Entry]) -> set[str]:
-    """Dates of the events, and of the windows: an empty window says that nothing changed."""
-    days = {day for entry in entries for day in entry.dates}
-    for entry in entries:
-        if entry.complete:
-            days |= {f"{start:%Y-%m-%d}" for start, _ in by_day(entry.start, entry.end)}
-    return days
+def _bookmark(paths: Paths, config: Config, *, rebuild: bool) -> Bookmark:
+    """Where to go on from; the beginning where the journal or the rules are others."""
+    mark = bookmark.load(_file(paths), paths.journal)
+    if rebuild or mark.offset == 0 or bookmark.outdated(mark, _rules(paths, config)):
+        _file(paths).unlink(missing_ok=True)
+        shutil.rmtree(paths.marts / "held", ignore_errors=True)
+        return Bookmark()
+    return mark
 
 
-def _horizon(known: dict[str, str], entries: list[Entry]) -> dict[str, str]:
-    """Until when each device was asked for, in whole; nothing is held past it."""
-    until = {device: parse_instant(text) for device, text in known.items()}
-    for entry in entries:
-        if entry.complete:
-            until[entry.device_id] = max(entry.end, until.get(entry.device_id, entry.end))
-    return {device: iso(instant) for device, instant in until.items()}
+def _drop_others(paths: Paths, days: set[str]) -> None:
+    """Where everything is built again, what will not be has nothing to stand on any more."""
+    for table in BY_DATE:
+        for day in set(_days(paths.marts / table)) - days:
+            shutil.rmtree(warehouse.partition(paths.marts / table, day).parent)
 
 
-def _prepare(connection: Connection, horizon: dict[str, str]) -> None:
+def _rules(paths: Paths, config: Config) -> dict[str, str]:
+    """By what dates are built: SQL, settings, and how often all was staged again."""
+    settings = (config.energy, config.site.time_zone, config.ingestion.retention_days)
+    names = sorted(registry.names(paths, config.devices).items())
+    return {
+        "sql": bookmark.sql_rules(*SQL),
+        "settings": bookmark.digest((settings, KNOWN, FACTORS)),
+        "staged": str(staging.generation(paths)),
+    } | {f"name of {device}": name for device, name in names}
+
+
+def _prepare(connection: Connection, paths: Paths, config: Config) -> None:
     """One thread: sums of doubles depend on their order, and a rebuild must give equal ones."""
     connection.execute("SET threads = 1")
     codes = [(code, point.quantity, point.kind) for code, point in KNOWN.items()]
     connection.register("codes", pd.DataFrame(codes, columns=["code", "quantity", "kind"]))
     connection.register("units", pd.DataFrame(FACTORS.items(), columns=["unit", "factor"]))
-    known = pd.DataFrame(horizon.items(), columns=["device_id", "until"]).astype("str")
-    connection.register("asked", known)
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE horizon AS "
-        "SELECT device_id, until::TIMESTAMPTZ AS until FROM asked"
-    )
+    names = list(registry.names(paths, config.devices).items())
+    connection.register("names", pd.DataFrame(names, columns=["device_id", "device_name"]))
 
 
 def _build_date(connection: Connection, paths: Paths, config: Config, day: str) -> bool:
@@ -106,19 +113,24 @@ def _build_date(connection: Connection, paths: Paths, config: Config, day: str) 
     warehouse.run(connection, "marts_empty")
     staged = warehouse.partition(paths.staging, day)
     if staged.exists():
-        warehouse.run(connection, "marts_inputs", {"partition": [str(staged)]})
-    for table, carried in (("before", "carry"), ("before_states", "carry_states")):
-        if previous := _previous(paths.marts / carried, day):
-            connection.execute(
-                f"INSERT INTO {table} BY NAME FROM read_parquet($file, hive_partitioning = false)",
-                {"file": str(previous)},
-            )
+        warehouse.run(connection, "marts_inputs", {"partition": [warehouse.literal(staged)]})
+    _insert(connection, "before", _previous(paths.marts / "carry", day))
+    _insert(connection, "before_states", _previous(paths.marts / "carry_states", day))
+    _insert(connection, "held", warehouse.partition(paths.marts / "held", day))
     parameters = {"day": day, "gap_s": config.energy.gap_limit_h * 3600}
     warehouse.run(connection, "marts_date", parameters)
     changed = any(_differs(connection, paths, table, day) for table in ("carry", "carry_states"))
     for table in BY_DATE:
         _replace(connection, table, warehouse.partition(paths.marts / table, day))
     return changed
+
+
+def _insert(connection: Connection, table: str, file: Path | None) -> None:
+    if file and file.exists():
+        connection.execute(
+            f"INSERT INTO {table} BY NAME FROM read_parquet($file, hive_partitioning = false)",
+            {"file": warehouse.literal(file)},
+        )
 
 
 def _replace(connection: Connection, table: str, target: Path) -> None:
@@ -131,7 +143,7 @@ def _differs(connection: Connection, paths: Paths, table: str, day: str) -> bool
     if not old.exists():
         return True
     query = "SELECT * FROM read_parquet($file, hive_partitioning = false)"
-    before = connection.execute(query, {"file": str(old)}).fetchall()
+    before = connection.execute(query, {"file": warehouse.literal(old)}).fetchall()
     return before != connection.table(table).fetchall()
 
 
@@ -159,7 +171,7 @@ def _build_daily(
         around = [str(date.fromisoformat(local_date) + DAY * n) for n in (-1, 0, 1)]
         hours = [warehouse.partition(paths.marts / "energy_hourly", day) for day in around]
         parameters = {
-            "hours": [str(file) for file in hours if file.exists()],
+            "hours": [warehouse.literal(file) for file in hours if file.exists()],
             "local_date": local_date,
             "time_zone": config.site.time_zone,
         }
@@ -181,18 +193,6 @@ def _file(paths: Paths) -> Path:
     return paths.marts / "_state" / "position.json"
 
 
-def _state(paths: Paths) -> dict[str, Any]:
-    if not _file(paths).exists():
-        return _START
-    state: dict[str, Any] = json.loads(_file(paths).read_text("utf-8"))
-    return state
-
-
-def _save(paths: Paths, offset: int, horizon: dict[str, str]) -> None:
-    files.write_text(_file(paths), json.dumps({"offset": offset, "horizon": horizon}) + "\n")
-    _mark(paths).unlink(missing_ok=True)
-
-
 def _mark(paths: Paths) -> Path:
     return paths.marts / "_state" / "building_from.txt"
 
@@ -208,4 +208,5 @@ def _unfinished(paths: Paths) -> set[str]:
     if not _mark(paths).exists():
         return set()
     first = _mark(paths).read_text("utf-8").strip()
-    return {first, *(day for day in _days(paths.marts / "carry") if day > first)}
+    known = {*_days(paths.marts / "carry"), *_days(paths.marts / "held")}
+    return {first, *(day for day in known if day > first)}

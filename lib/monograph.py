@@ -88,7 +88,12 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def check_keys(source: Path, ready: Typeset) -> None:
     """Make sure that each key the text uses was written. Raises UnknownValue."""
-    known = {"sehaval": ready.values, "val": ready.values, "figdata": ready.figures, "tabdata": ready.tables}
+    known = {
+        "sehaval": ready.values,
+        "val": ready.values,
+        "figdata": ready.figures,
+        "tabdata": ready.tables,
+    }
     unknown = [use for use in _uses(source) if use[2] not in known[use[1]]]
     if not unknown:
         return

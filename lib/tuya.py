@@ -1,18 +1,18 @@
 """The Tuya Cloud: the only importer of tinytuya. Dicts in, exceptions out.
 
-Belongs here: signing in, one request with its deadline, renewal by code, paging, masking.
-Does not belong here: which windows to ask for, and where rows are kept.
+Belongs here: signing in, renewal by code, endpoints, paging, masking. Does not belong here:
+sending (`transport.py`), which windows to ask for, and where rows are kept.
 
 tinytuya 1.20 reports half-read logs as success, has no time-out and repeats a query with a
 wrong signature after it renewed a token. So it only signs and sends here: its transport
 turns every answer that is no success into an error before tinytuya sees it.
 """
 
-import json
 import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -22,14 +22,23 @@ import tinytuya
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from lib.credentials import Credentials
-from lib.errors import SourceRejected, SourceUnavailable, TokenExpired
-from lib.tuya_codes import broken_off, error_of, no_answer, unsendable, untrusted
+from lib.errors import (
+    DeviceRejected,
+    SourceError,
+    SourceRejected,
+    SourceUnavailable,
+    TokenExpired,
+)
+from lib.transport import Answer, Transport
+from lib.tuya_codes import NOT_OPENED, broken_off, no_answer, of_the_project
 
 EVENT_TYPES = "1,2,3,4,5,6,7,8,9,10"
 ATTEMPTS = 4
-CHUNK = 65_536
-UNREAD = requests.exceptions.BaseHTTPError  # type: ignore[attr-defined]  # of a body cut short
-NOT_OPENED = (1108, 28841101, 28841105, 28841106)  # this endpoint only: another may answer
+LIST = "/v1.0/iot-01/associated-users/devices"
+LIST_QUERY = {"size": "50"}
+# The same rows at two addresses; which of them a project may use differs.
+LOGS = "/v1.0/devices/{id}/logs", "/v2.0/cloud/thing/{id}/logs"
+NO_SPECIFICATION = (*NOT_OPENED, 1106)
 
 
 @dataclass(frozen=True)
@@ -40,77 +49,7 @@ class LogPage:
     last: bool
 
 
-@dataclass(frozen=True)
-class _Answer:
-    """What tinytuya sees of an answer; in `text` it would look for a dead token, and log it."""
-
-    content: bytes
-    text: str = ""
-    status_code: int = 200
-
-
-class _Transport:
-    """What tinytuya takes for `requests`: kept connections, a deadline, no redirects."""
-
-    def __init__(self, credentials: Credentials, timeout_s: float) -> None:
-        self.session = requests.Session()
-        self.verify = str(credentials.ca_bundle) if credentials.ca_bundle else True
-        self.timeout_s = timeout_s
-        self.calls = 0
-
-    def get(self, url: str, headers: dict[str, str]) -> _Answer:
-        """Send one GET and read all of it in time. Raises SourceError."""
-        where = url.split("?")[0]
-        status, content = self._sent(url, headers, where)
-        answer = _json(content)
-        if not isinstance(answer, dict):
-            raise no_answer(where, f"HTTP {status} without JSON")
-        if answer.get("success") is not True:
-            raise error_of(answer, where)
-        if not isinstance(answer.get("result"), dict):
-            raise no_answer(where, "success without a result")
-        return _Answer(content)
-
-    def _sent(self, url: str, headers: dict[str, str], where: str) -> tuple[int, bytes]:
-        self.calls += 1
-        try:
-            return self._read(url, headers)
-        except requests.exceptions.SSLError as error:
-            if "SSLEOFError" in str(error):
-                raise no_answer(where, "the connection broke") from error
-            raise untrusted(where) from error
-        except (requests.exceptions.InvalidHeader, UnicodeError):
-            raise unsendable(where) from None  # the error itself repeats the secret
-        except (OSError, UNREAD) as error:
-            raise no_answer(where, type(error).__name__) from error
-
-    def _read(self, url: str, headers: dict[str, str]) -> tuple[int, bytes]:
-        """HTTP status and body; requests limits only the pause between two bytes of it."""
-        deadline = time.monotonic() + self.timeout_s
-        with self.session.get(
-            url,
-            headers=headers,
-            verify=self.verify,
-            timeout=self.timeout_s,
-            allow_redirects=False,
-            stream=True,
-        ) as response:
-            body = bytearray()
-            while chunk := response.raw.read1(CHUNK, decode_content=True):
-                body += chunk
-                if time.monotonic() > deadline:
-                    raise requests.ReadTimeout(f"more than {self.timeout_s} s")
-            return response.status_code, bytes(body)
-
-
-def _json(content: bytes) -> Any:
-    try:
-        return json.loads(content)
-    except ValueError:
-        return None
-
-
-_active: ContextVar[_Transport | None] = ContextVar("transport", default=None)
+_active: ContextVar[Transport | None] = ContextVar("transport", default=None)
 
 
 class _Requests:
@@ -120,7 +59,7 @@ class _Requests:
     request = staticmethod(requests.request)
 
     @staticmethod
-    def get(url: str, headers: dict[str, str]) -> requests.Response | _Answer:
+    def get(url: str, headers: dict[str, str]) -> requests.Response | Answer:
         transport = _active.get()
         return transport.get(url, headers) if transport else requests.get(url, headers=headers)
 
@@ -159,8 +98,9 @@ class TuyaCloud:
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._credentials, self._page_size = credentials, page_size
-        self._transport = _Transport(credentials, timeout_s)
+        self._transport = Transport(credentials, timeout_s)
         self._client: _Client | None = None
+        self._logs = LOGS  # the one that answered last comes first
         self._retrying = Retrying(
             retry=retry_if_exception_type(SourceUnavailable),
             stop=stop_after_attempt(ATTEMPTS),
@@ -178,6 +118,19 @@ class TuyaCloud:
         """Let go of the kept connections."""
         self._transport.session.close()
 
+    def check(self) -> None:
+        """Ask for little, so that refused credentials show before anything is changed.
+
+        Costs a token and one call. Raises SourceError where there is no token or the project
+        is refused; that the list of devices alone is closed says nothing of the logs.
+        """
+        self._retrying(self._signed_in)
+        try:
+            self._get_with_token(LIST, dict(LIST_QUERY))
+        except SourceError as error:
+            if of_the_project(error.code) and error.code not in NOT_OPENED:
+                raise
+
     def get(self, path: str, query: dict[str, Any] | None = None) -> dict[str, Any]:
         """The `result` of a GET; transient failures are repeated. Raises SourceError."""
         return self._retrying(self._get_with_token, path, query)
@@ -191,13 +144,25 @@ class TuyaCloud:
             return self._get_once(path, query)
 
     def _get_once(self, path: str, query: dict[str, Any] | None) -> dict[str, Any]:
+        client = self._signed_in()
+        with self._speaking(path):
+            result: dict[str, Any] = client.cloudrequest(path, query=query)["result"]
+            return result
+
+    def _signed_in(self) -> _Client:
+        """The client with its token, which costs one call where there is none yet."""
+        with self._speaking("token"):
+            self._client = self._client or _Client(self._credentials)
+            return self._client
+
+    @contextmanager
+    def _speaking(self, where: str) -> Iterator[None]:
+        """Let tinytuya speak through this project's transport."""
         active = _active.set(self._transport)
         try:
-            self._client = self._client or _Client(self._credentials)
-            result: dict[str, Any] = self._client.cloudrequest(path, query=query)["result"]
-            return result
+            yield
         except (KeyError, TypeError) as error:  # a token answer without a token
-            raise no_answer(path, "an answer of another shape") from error
+            raise no_answer(where, "an answer of another shape") from error
         finally:
             _active.reset(active)
 
@@ -207,11 +172,11 @@ class TuyaCloud:
         Raises TruncatedPull where the list breaks off.
         """
         found: list[dict[str, Any]] = []
-        query: dict[str, Any] = {"size": "50"}
+        query: dict[str, Any] = dict(LIST_QUERY)
         seen: set[str] = set()
         while True:
-            result = self.get("/v1.0/iot-01/associated-users/devices", dict(query))
-            found += result.get("devices") or []
+            result = self.get(LIST, dict(query))
+            found += _objects(result.get("devices"), LIST)
             if not result.get("has_more"):
                 return found
             query["last_row_key"] = _next_key(result.get("last_row_key"), seen, "device list")
@@ -220,16 +185,16 @@ class TuyaCloud:
         """The device's own data points: type, scale and unit of each code."""
         try:
             return self.get(f"/v1.1/devices/{device_id}/specifications")
-        except SourceRejected as error:
-            if error.code not in NOT_OPENED:
+        except (SourceRejected, DeviceRejected) as error:
+            if error.code not in NO_SPECIFICATION:
                 raise
             return self.get(f"/v1.0/iot-03/devices/{device_id}/specification")
 
     def log_pages(self, device_id: str, start_ms: int, end_ms: int) -> Iterator[LogPage]:
         """All log rows of a window, page by page, until the cloud says that none is left.
 
-        Raises TruncatedPull where the cloud says that more follows but gives no way to it;
-        any other SourceError of a page goes through.
+        Raises TruncatedPull where the cloud says that more follows but gives no way to it, and
+        SourceUnavailable where its rows are none; any other SourceError of a page goes through.
         """
         query: dict[str, Any] = {
             "type": EVENT_TYPES,
@@ -240,17 +205,39 @@ class TuyaCloud:
         }
         seen: set[str] = set()
         while True:
-            result = self.get(f"/v1.0/devices/{device_id}/logs", dict(query))
+            result = self._page(device_id, query)
             last = not result.get("has_next")
-            yield LogPage(rows=result.get("logs") or [], last=last)
+            yield LogPage(rows=_objects(result.get("logs"), f"logs of {device_id}"), last=last)
             if last:
                 return
             query["start_row_key"] = _next_key(result.get("next_row_key"), seen, device_id)
 
+    def _page(self, device_id: str, query: dict[str, Any]) -> dict[str, Any]:
+        """One answer of the logs, from the other address where this one is closed."""
+        first, other = self._logs
+        try:
+            return self.get(first.format(id=device_id), dict(query))
+        except SourceRejected as error:
+            if error.code not in NOT_OPENED:
+                raise
+        result = self.get(other.format(id=device_id), dict(query))
+        self._logs = other, first
+        return result
+
+
+def _objects(items: Any, where: str) -> list[dict[str, Any]]:
+    """The objects of a list that may be absent. Raises SourceUnavailable for anything else."""
+    if items is None:
+        return []
+    if isinstance(items, list) and all(isinstance(item, dict) for item in items):
+        return items
+    raise no_answer(where, "an answer of another shape")
+
 
 def _next_key(key: Any, seen: set[str], where: str) -> str:
     """The key of the next page. Raises TruncatedPull where there is none or it came before."""
-    if key and key not in seen:
-        seen.add(key)
-        return str(key)
-    raise broken_off(where, len(seen) + 1, repeated=bool(key))
+    name = str(key or "")
+    if name and name not in seen:
+        seen.add(name)
+        return name
+    raise broken_off(where, len(seen) + 1, repeated=bool(name))

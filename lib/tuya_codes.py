@@ -59,6 +59,8 @@ _REJECTED = {
         "The cloud does not accept this request: report it with the call named above.",
     ),
 }
+NOT_OPENED = (1108, 28841101, 28841105, 28841106)  # this endpoint only: another may answer
+_PROJECT = {1001, 1004, 1005, 1013, 1114, 2007, 2017, 2406, *range(28841000, 28842000)}
 _CLASSES: tuple[tuple[type[SourceError], dict[int, str]], ...] = (
     (SourceUnavailable, _UNAVAILABLE),
     (TokenExpired, _TOKEN),
@@ -75,6 +77,14 @@ def error_of(answer: dict[str, Any], where: str) -> SourceError:
         if code in remedies:
             return kind(what, code=code, where=where, remedy=remedies[code])
     return SourceRejected(what, code=code, where=where, remedy="This code is not known here.")
+
+
+def of_the_project(code: int | None) -> bool:
+    """Whether a refusal concerns the project, so that no device of it can be read.
+
+    Of any other code one cannot say so before a second device is refused with it.
+    """
+    return code in _PROJECT
 
 
 def no_answer(where: str, why: str) -> SourceUnavailable:

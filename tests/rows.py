@@ -7,13 +7,13 @@ from typing import Any
 from pandas import DataFrame
 
 from lib import marts, raw, staging, warehouse
-from lib.config import Config
+from lib.config import Config, Ingestion
 from lib.journal import Entry, Window
 from lib.paths import Paths
 from lib.raw import Row
 from lib.times import midnight, parse_instant, to_ms
 
-CONFIG = Config()
+CONFIG = Config(ingestion=Ingestion(retention_days=60))
 
 
 def at(text: str) -> datetime:

@@ -83,7 +83,7 @@ def test_a_value_cut_by_a_silence_does_not_come_back_with_another_code(store: Pa
 
 def test_the_gap_limit_is_a_setting(store: Paths) -> None:
     keep(store, [report("10 10:00", "cur_power", "1000"), report("10 20:00", "cur_power", "0")])
-    build(store, Config(energy=Energy(gap_limit_h=1)))
+    build(store, Config(ingestion=CONFIG.ingestion, energy=Energy(gap_limit_h=1)))
     assert sum(hourly(store, "energy_wh_integral").values()) == pytest.approx(100)
 
 

@@ -1,6 +1,6 @@
 -- Energy of one local date, from the hours of the UTC dates around it.
 -- Grain: one device. NULL energy: nothing was observed. Parameters $hours, $local_date, $time_zone.
--- [Wh, s]; coverage is observed time over the whole day, 0..1.
+-- [Wh, s]; coverage is observed time over the whole day, 0..1, which may have 23 or 25 hours.
 CREATE OR REPLACE TEMP TABLE energy_daily AS
 SELECT
     $local_date::DATE AS local_date,
@@ -11,7 +11,11 @@ SELECT
     sum(energy_wh_integral) AS energy_wh_integral,
     sum(alive_s) AS alive_s,
     sum(power_s) AS power_s,
-    sum(alive_s) / 86400 AS coverage
+    sum(alive_s) / date_diff(
+        'second',
+        timezone($time_zone, $local_date::DATE::TIMESTAMP),
+        timezone($time_zone, ($local_date::DATE + 1)::TIMESTAMP)
+    ) AS coverage
 FROM read_parquet($hours, hive_partitioning = false)
 WHERE timezone($time_zone, hour_start)::DATE = $local_date::DATE
 GROUP BY device_id

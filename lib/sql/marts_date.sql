@@ -1,28 +1,27 @@
 -- Energy, voltage, gaps and switch states of one UTC date, from its staged rows and from what
 -- the day before left (`before`, `before_states`: values held, last sign of life).
--- Needs the tables rows, before, before_states, horizon; parameters $day, $gap_s.
+-- Needs the tables rows, before, before_states, held, names; parameters $day, $gap_s.
 --
--- A value holds until the next of its code. It is cut by an offline row, and by a silence of
--- all codes longer than the gap limit: beyond the limit the time is unobserved, never zero.
--- Nothing holds past the horizon, up to which the cloud was asked.
+-- A value holds until the next of its code. It is cut by an offline row, by a silence of all
+-- codes longer than the gap limit, and by time that was never asked about in whole (`held` has
+-- the spans that were): beyond, the time is unobserved, never zero.
 
 -- A day's ticks cut the held values every five minutes, so that each piece of time lies in
 -- one hour and in one ten-minute slot.
 CREATE OR REPLACE TEMP TABLE devices AS
-WITH named AS (
-    SELECT device_id, max(device_name) AS device_name, max(event_time) AS newest
-    FROM rows GROUP BY device_id
+WITH known AS (
+    SELECT device_id, max(event_time) AS until FROM rows GROUP BY device_id
+    UNION ALL
+    SELECT device_id, max(held_end) FROM held GROUP BY device_id
+    UNION ALL
+    SELECT device_id, $day::TIMESTAMPTZ FROM before
 )
 SELECT
-    coalesce(named.device_id, before.device_id) AS device_id,
-    coalesce(named.device_name, before.device_name) AS device_name,
-    least(
-        $day::TIMESTAMPTZ + INTERVAL 1 DAY,
-        greatest(horizon.until, named.newest, $day::TIMESTAMPTZ)
-    ) AS until
-FROM named
-FULL JOIN before ON before.device_id = named.device_id
-LEFT JOIN horizon ON horizon.device_id = coalesce(named.device_id, before.device_id);
+    device_id, coalesce(any_value(names.device_name), device_id) AS device_name,
+    max(known.until) AS until
+FROM known
+LEFT JOIN names USING (device_id)
+GROUP BY device_id;
 
 CREATE OR REPLACE TEMP TABLE line AS
 SELECT device_id, event_time AS t, event_id = 2 AS goes_offline, quantity, kind, amount, false AS tick
@@ -36,13 +35,18 @@ CROSS JOIN (
         $day::TIMESTAMPTZ, $day::TIMESTAMPTZ + INTERVAL 1435 MINUTE, INTERVAL 5 MINUTE
     )) AS t
 ) AS tick
-WHERE tick.t < devices.until;
+WHERE tick.t < devices.until
+UNION ALL
+SELECT device_id, edge, NULL, NULL, NULL, NULL, true
+FROM (SELECT device_id, unnest([held_start, held_end]) AS edge FROM held)
+WHERE edge < $day::TIMESTAMPTZ + INTERVAL 1 DAY;
 
 CREATE OR REPLACE TEMP TABLE cut_line AS
 WITH seen AS (
     SELECT
         line.*,
         devices.until,
+        held.held_start IS NOT NULL AND t < held.held_end AS asked,
         coalesce(
             last_value(CASE WHEN NOT tick THEN t END IGNORE NULLS) OVER earlier, before.last_seen
         ) AS seen_before,
@@ -56,6 +60,7 @@ WITH seen AS (
     FROM line
     JOIN devices ON devices.device_id = line.device_id
     LEFT JOIN before ON before.device_id = line.device_id
+    ASOF LEFT JOIN held ON held.device_id = line.device_id AND line.t >= held.held_start
     WINDOW
         ordered AS (PARTITION BY line.device_id ORDER BY t, tick DESC, goes_offline, quantity, amount),
         so_far AS (
@@ -69,7 +74,9 @@ WITH seen AS (
 )
 SELECT
     *,
-    sum((NOT tick AND (goes_offline OR t > seen_before + to_seconds($gap_s)))::INTEGER) OVER (
+    sum((
+        NOT asked OR (NOT tick AND (goes_offline OR t > seen_before + to_seconds($gap_s)))
+    )::INTEGER) OVER (
         PARTITION BY device_id ORDER BY t, tick DESC, goes_offline, quantity, amount
         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
     ) AS piece
@@ -90,7 +97,7 @@ WITH held AS (
             CASE WHEN piece = 0 THEN before.voltage_v END
         ) AS voltage_v,
         CASE
-            WHEN cut_line.offline OR cut_line.last_seen IS NULL THEN t
+            WHEN NOT asked OR cut_line.offline OR cut_line.last_seen IS NULL THEN t
             ELSE greatest(t, least(next_t, cut_line.last_seen + to_seconds($gap_s)))
         END AS alive_until
     FROM cut_line
@@ -210,9 +217,10 @@ CREATE OR REPLACE TEMP TABLE gaps AS
 WITH pieces AS (
     SELECT
         device_id, last_seen,
-        CASE WHEN offline THEN t ELSE alive_until END AS gap_start,
+        alive_until AS gap_start,
         next_t AS gap_end,
-        CASE WHEN offline THEN 'offline' ELSE 'silence' END AS cause
+        CASE WHEN NOT asked THEN 'not asked' WHEN offline THEN 'offline' ELSE 'silence' END
+            AS cause
     FROM segments
     WHERE last_seen IS NOT NULL AND alive_until < next_t
 ),
@@ -253,7 +261,7 @@ JOIN devices USING (device_id)
 QUALIFY state_end > state_start
 ORDER BY device_id, code, state_start;
 
--- What the next day starts from. Grain: one device.
+-- What the next day starts from. Grain: one device, those not heard of today included.
 CREATE OR REPLACE TEMP TABLE carry AS
 SELECT
     device_id, devices.device_name, segments.last_seen, segments.offline,
@@ -271,10 +279,15 @@ LEFT JOIN before USING (device_id)
 QUALIFY row_number() OVER (
     PARTITION BY device_id ORDER BY t DESC, tick, goes_offline DESC, quantity DESC, amount DESC
 ) = 1
+UNION ALL BY NAME
+SELECT * FROM before WHERE device_id NOT IN (SELECT device_id FROM segments)
 ORDER BY device_id;
 
 CREATE OR REPLACE TEMP TABLE carry_states AS
 SELECT device_id, code, is_on::INTEGER::DOUBLE AS amount
 FROM states
 QUALIFY row_number() OVER (PARTITION BY device_id, code ORDER BY state_start DESC) = 1
+UNION ALL
+SELECT device_id, code, amount FROM before_states
+WHERE (device_id, code) NOT IN (SELECT (device_id, code) FROM states)
 ORDER BY device_id, code;

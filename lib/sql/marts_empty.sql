@@ -9,4 +9,8 @@ CREATE OR REPLACE TEMP TABLE before (
     power_w DOUBLE, voltage_v DOUBLE, total_wh DOUBLE, has_increment BOOLEAN
 );
 
+CREATE OR REPLACE TEMP TABLE held (
+    device_id VARCHAR, held_start TIMESTAMPTZ, held_end TIMESTAMPTZ
+);
+
 CREATE OR REPLACE TEMP TABLE before_states (device_id VARCHAR, code VARCHAR, amount DOUBLE);

@@ -4,7 +4,8 @@ CREATE OR REPLACE TEMP TABLE rows AS
 SELECT
     device_id, device_name, event_time, event_id, code,
     codes.quantity, codes.kind,
-    value_num * coalesce(units.factor, 1) AS amount
+    -- A state has no unit; an energy, power or voltage in an unknown one is no number.
+    CASE WHEN codes.kind = 'state' THEN value_num ELSE value_num * units.factor END AS amount
 FROM read_parquet($partition, hive_partitioning = false)
 LEFT JOIN codes USING (code)
 LEFT JOIN units USING (unit);

@@ -1,0 +1,109 @@
+"""Which spans of each device were asked about in whole, by date: what observation rests on.
+
+Belongs here: spans from the journal, kept as a table by date. Does not belong here: what was
+seen in them (`marts.py`), what to ask next (`ingest.py`).
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from lib import files, ingest, warehouse
+from lib.config import Ingestion
+from lib.ingest import Span
+from lib.journal import Entry, Journal
+from lib.paths import Paths
+from lib.warehouse import Connection
+
+Spans = dict[tuple[str, str], list[Span]]  # (date, device) -> spans of it
+
+
+def span(entry: Entry, settings: Ingestion) -> Span | None:
+    """The span that a raw file answers for, or None.
+
+    A complete window counts from where the cloud still held it. An older archive counts from
+    its first to its last event: nobody can say more of it. A window cut short counts not at
+    all, nor one that was taken back.
+    """
+    if entry.complete:
+        memory = timedelta(days=settings.retention_days)
+        return max(entry.start, entry.asked_at - memory), entry.end
+    return (entry.start, entry.end) if entry.rows and entry.pages is None else None
+
+
+def by_date(entries: Iterable[Entry], settings: Ingestion) -> Spans:
+    """The spans of entries, cut at midnight UTC."""
+    found: Spans = {}
+    for entry in entries:
+        if own := span(entry, settings):
+            for start, end in ingest.by_day(*own):
+                found.setdefault((f"{start:%Y-%m-%d}", entry.device_id), []).append((start, end))
+    return found
+
+
+def update(
+    connection: Connection, paths: Paths, entries: list[Entry], settings: Ingestion
+) -> set[str]:
+    """Enter what new entries answer for into the table; the dates whose spans changed.
+
+    Where a window was taken back its dates are counted anew from the whole journal.
+    """
+    new = by_date(entries, settings)
+    back = {day for e in entries if not e.complete and not e.rows for day in days(e)}
+    whole = by_date(Journal(paths.journal).all(), settings) if back else {}
+    changed = set()
+    for day in sorted({day for day, _ in new} | back):
+        before = {} if day in back else read(connection, paths, day)
+        source = whole if day in back else new
+        after = {device: list(spans) for device, spans in before.items()}
+        for (date, device), spans in source.items():
+            if date == day:
+                after.setdefault(device, []).extend(spans)
+        merged = {device: ingest.merge(spans) for device, spans in sorted(after.items())}
+        if day in back or merged != before:
+            _write(connection, paths, day, merged)
+            changed.add(day)
+    return changed
+
+
+def days(entry: Entry) -> list[str]:
+    """The UTC dates of an entry's window."""
+    return [f"{start:%Y-%m-%d}" for start, _ in ingest.by_day(entry.start, entry.end)]
+
+
+def read(connection: Connection, paths: Paths, day: str) -> dict[str, list[Span]]:
+    """The held spans of a date, merged and ascending, by device."""
+    file = warehouse.partition(paths.marts / "held", day)
+    if not file.exists():
+        return {}
+    query = (
+        "SELECT device_id, held_start, held_end "
+        "FROM read_parquet($file, hive_partitioning = false) ORDER BY ALL"
+    )
+    found: dict[str, list[Span]] = {}
+    given = {"file": warehouse.literal(file)}
+    for device, start, end in connection.execute(query, given).fetchall():
+        found.setdefault(device, []).append((start, end))
+    return found
+
+
+def _write(connection: Connection, paths: Paths, day: str, spans: dict[str, list[Span]]) -> None:
+    rows = [(device, *span) for device, own in spans.items() for span in own]
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE held "
+        "(device_id VARCHAR, held_start TIMESTAMPTZ, held_end TIMESTAMPTZ)"
+    )
+    if rows:
+        connection.executemany("INSERT INTO held VALUES (?, ?, ?)", rows)
+    with files.replacing(warehouse.partition(paths.marts / "held", day)) as new:
+        warehouse.write_parquet(connection, "held", new)
+
+
+def until(paths: Paths) -> datetime | None:
+    """The newest instant of which any device was asked about in whole."""
+    folder = paths.marts / "held"
+    days = sorted(f.name.removeprefix("event_date=") for f in folder.glob("event_date=*"))
+    with warehouse.connect() as connection:
+        for day in reversed(days):
+            if ends := [own[-1][1] for own in read(connection, paths, day).values() if own]:
+                return max(ends)
+    return None
