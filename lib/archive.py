@@ -16,15 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from lib import origins, raw
+from lib.config import is_device_id
 from lib.errors import BadRawFile, ConfigError
 from lib.journal import Entry, Journal, Window
 from lib.paths import Paths
 from lib.raw import Row
-from lib.times import from_ms, from_stamp, parse_instant
+from lib.times import DAY, from_ms, from_stamp, parse_instant
 
 SLACK_S = 2.0  # file systems keep coarse times
 ANSWER = {"success", "result", "logs"}  # an answer of the cloud has one of them, a row none
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{2,63}")  # it names a folder
+PAGE = {"has_next", "has_more", "hasMore"}  # a page of logs has one of them, with rows or none
 _NAMED = re.compile(r"_(\d{8}T\d{6}Z)_(\d{8}T\d{6}Z)_logs(_partial)?(-\d+)?\.json(\.gz)?$")
 
 
@@ -96,8 +97,11 @@ def _answered(answer: dict[str, Any], file: Path) -> list[Row]:
     result = answer.get("result", answer)
     if not isinstance(result, dict):
         return _rows(result, file)
+    logs = result.get("logs", result.get("list"))
+    if logs is None and result.keys() & PAGE:
+        return []
     own = {key: result[key] for key in ("device_id",) if result.get(key)}
-    return [own | row for row in _rows(result.get("logs", result.get("list")), file)]
+    return [own | row for row in _rows(logs, file)]
 
 
 def _by_device(rows: list[Row], device_id: str | None, file: Path) -> dict[str, list[Row]]:
@@ -110,7 +114,7 @@ def _by_device(rows: list[Row], device_id: str | None, file: Path) -> dict[str, 
                 where=str(file),
                 remedy="Name it: tcc import FILE --device ID.",
             )
-        if not _ID.fullmatch(own):
+        if not is_device_id(own):
             raise raw.bad_file(file, f"'{own}' is no device id")
         if device_id and own != device_id:
             raise raw.bad_file(file, f"it holds rows of '{own}', not of '{device_id}'")
@@ -171,22 +175,38 @@ def _entry(paths: Paths, file: Path) -> Entry:
     if others := {str(row.get("device_id", device_id)) for row in rows} - {device_id}:
         raise raw.bad_file(file, f"it holds rows of {', '.join(sorted(others))}")
     named = _NAMED.search(file.name)
-    ours = named and named[5] and all(_by_us(row) for row in rows)
-    if named and (ours or not rows):
-        window = Window(device_id, from_stamp(named[1]), from_stamp(named[2]))
-    else:
-        window = _span(device_id, rows, file)
+    packed = bool(named and named[5])
+    ours = packed and (all(map(_by_us, rows)) if rows else raw.content(file) == raw.encode([]))
+    told = _named_window(device_id, named) if named and (ours or not rows) else None
+    window = told or (_span if rows else _day)(device_id, rows, file)
     return Entry(
         file=str(file.relative_to(paths.raw)),
         device_id=device_id,
         start=window.start,
         end=window.end,
         asked_at=_asked_at(rows, file),
-        complete=bool(named and ours and not named[3]),
+        complete=bool(told and named and ours and not named[3]),
         rows=len(rows),
         sha256=hashlib.sha256(raw.content(file)).hexdigest(),
         dates=raw.event_dates(rows),
     )
+
+
+def _named_window(device_id: str, named: re.Match[str]) -> Window | None:
+    """The window that a file's name tells, or None where its figures are no instants."""
+    try:
+        return Window(device_id, from_stamp(named[1]), from_stamp(named[2]))
+    except ValueError:
+        return None
+
+
+def _day(device_id: str, rows: list[Row], file: Path) -> Window:
+    """The day of a file's folder, for a file without rows. Raises BadRawFile."""
+    try:
+        start = datetime.strptime(file.parent.name, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise raw.bad_file(file, "it has no row and its folder names no day") from None
+    return Window(device_id, start, start + DAY)
 
 
 def _by_us(row: Row) -> bool:

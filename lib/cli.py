@@ -160,11 +160,20 @@ def import_(
     data_dir: DataDir = None,
 ) -> None:
     """Keep the rows of an older archive: answers of the cloud, lists of rows, older layouts."""
+    from lib import origins
+
+    paths = Paths.at(data_dir)
+    with _told(), origins.alone(paths):
+        failed = not _imported(paths, files, device, now)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _imported(paths: Paths, files: list[Path], device: str, now: str) -> bool:
+    """Import file by file and say what became of each; whether all went well."""
     from lib import archive, origins, sources
 
-    paths, done, failed = Paths.at(data_dir), [], False
-    with _told():
-        instant = sources.instant("cloud", paths, now)
+    instant, done, failed = sources.instant("cloud", paths, now), [], False
     by = origins.Origin("measured").ingested_by
     for file in files:
         try:
@@ -179,8 +188,7 @@ def import_(
         print_imported(out, file, kept)
     if any(one.rows for one in done):
         out.print("Next: tcc stage")
-    if failed:
-        raise typer.Exit(1)
+    return not failed
 
 
 @app.command("status")

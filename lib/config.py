@@ -5,6 +5,7 @@ Belongs here: the settings that are no secrets. Does not belong here: secrets an
 """
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -27,6 +28,7 @@ __all__ = [
     "Site",
     "credentials",
     "environment",
+    "is_device_id",
     "load",
     "mapped_devices",
 ]
@@ -67,7 +69,22 @@ class Energy(Frozen):
     gap_limit_h: float = Field(default=3, gt=0)
 
 
-DeviceId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{2,63}$")]
+_DEVICE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,63}")
+_OURS = {"devices", "journal.jsonl"}  # what the raw store itself calls so
+
+
+def is_device_id(text: str) -> bool:
+    """Whether a text can be the id of a device, which names folders and stands in addresses."""
+    return bool(_DEVICE_ID.fullmatch(text)) and ".." not in text and text not in _OURS
+
+
+def _device_id(text: str) -> str:
+    if not is_device_id(text):
+        raise ValueError("a device id has 2 to 64 letters, digits, hyphens, underscores or dots")
+    return text
+
+
+DeviceId = Annotated[str, AfterValidator(_device_id)]
 
 
 class Device(Frozen):

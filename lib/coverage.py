@@ -7,6 +7,8 @@ from datetime import datetime
 
 from pandas import DataFrame
 
+from lib.findings import Finding
+
 GAP_COLUMNS = ("device_id", "device_name", "gap_start", "gap_end", "cause", "last_seen", "gap_s")
 
 
@@ -24,6 +26,20 @@ def metering(hourly: DataFrame) -> DataFrame:
     columns = [column for column in hourly.columns if column.startswith("energy_wh_")]
     meters = hourly.loc[hourly[columns].notna().any(axis=1), "device_id"].unique()
     return hourly[hourly["device_id"].isin(meters)] if len(meters) else hourly
+
+
+def never_heard(hourly: DataFrame) -> list[Finding]:
+    """Devices that were asked about and never gave a sign of life."""
+    alive_s = hourly.groupby("device_name")["alive_s"].sum()
+    return [
+        Finding(
+            "tcc.coverage.never_heard",
+            f"{name} não deu sinal de vida em todo o período. Confira se está ligado e na rede, "
+            "ou tire-o de config.toml.",
+            {"device": name},
+        )
+        for name in alive_s[alive_s == 0].index
+    ]
 
 
 def joined_gaps(gaps: DataFrame) -> DataFrame:

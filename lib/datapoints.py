@@ -64,6 +64,9 @@ UNITS = {
     "kwh": "kWh",
     "kw·h": "kWh",
     "kw.h": "kWh",
+    "kw*h": "kWh",
+    "kw h": "kWh",
+    "度": "kWh",
     "wh": "Wh",
     "w": "W",
     "kw": "kW",
@@ -71,10 +74,14 @@ UNITS = {
     "a": "A",
     "ma": "mA",
     "℃": "°C",
+    "°c": "°C",
     "℉": "°F",
+    "°f": "°F",
+    "%": "%",
     "hz": "Hz",
     "s": "s",
 }
+MOST_DIGITS = 9  # no scale moves the point further
 
 # Unit -> what one of it is in the unit that analysis uses (W, V, A, Wh).
 FACTORS = {"W": 1.0, "kW": 1e3, "V": 1.0, "A": 1.0, "mA": 1e-3, "Wh": 1.0, "kWh": 1e3}
@@ -100,28 +107,54 @@ def unit(spelling: str) -> str:
     return UNITS.get(spelling.strip().lower(), spelling.strip())
 
 
-def code_specs(specification: dict[str, Any]) -> list[CodeSpec]:
-    """Read scale and unit of each code from a Tuya specification.
+def code_specs(specification: Any) -> list[CodeSpec]:
+    """Read scale and unit of each code from a Tuya specification; never raises.
 
-    `values` is JSON text in the cloud's answers and an object in some exports; a code whose
-    values cannot be read keeps its type, scale 0 and no unit.
+    `values` is JSON text in the cloud's answers and an object in some exports. Left out is
+    what cannot be read, and a number of `KNOWN` without a type, scale or unit that is
+    understood: for it the typical ones hold, with a finding. Other codes keep their type,
+    and scale 0 and no unit where they have none.
     """
-    items = [*specification.get("functions", []), *specification.get("status", [])]
-    specs = {item["code"]: _code_spec(item) for item in items if item.get("code")}
-    return list(specs.values())
+    parts = specification if isinstance(specification, dict) else {}
+    items = [*_items(parts.get("functions")), *_items(parts.get("status"))]
+    specs = [spec for item in items if (spec := _code_spec(item))]
+    return list({spec.code: spec for spec in specs}.values())
 
 
-def _code_spec(item: dict[str, Any]) -> CodeSpec:
-    values = item.get("values")
+def _items(part: Any) -> list[dict[str, Any]]:
+    items = part if isinstance(part, list) else []
+    return [item for item in items if isinstance(item, dict) and _text(item.get("code"))]
+
+
+def _code_spec(item: dict[str, Any]) -> CodeSpec | None:
+    code, kind, values = item["code"], _text(item.get("type")), _values(item.get("values"))
+    scale, spelling = _scale(values.get("scale")), _text(values.get("unit")).strip()
+    typical = KNOWN.get(code, STATE)
+    if typical.kind != "state":
+        understood = spelling.lower() in UNITS or spelling == typical.unit
+        if not kind or scale is None or not understood:
+            return None
+    return CodeSpec(code=code, type=kind, scale=scale or 0, unit=unit(spelling))
+
+
+def _values(values: Any) -> dict[str, Any]:
     try:
         values = json.loads(values) if isinstance(values, str) else values
-    except ValueError:
+    except (ValueError, RecursionError):
         values = None
-    values = values if isinstance(values, dict) else {}
-    scale = values.get("scale", 0)
-    return CodeSpec(
-        code=str(item["code"]),
-        type=str(item.get("type", "")),
-        scale=int(scale) if str(scale).lstrip("-").isdigit() else 0,
-        unit=unit(str(values.get("unit", ""))),
-    )
+    return values if isinstance(values, dict) else {}
+
+
+def _scale(value: Any) -> int | None:
+    """Digits behind the point, as a number or its text; None where it is neither."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return int(number) if number.is_integer() and abs(number) <= MOST_DIGITS else None
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

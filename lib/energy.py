@@ -56,22 +56,31 @@ def metered(daily: DataFrame) -> DataFrame:
 def with_rest(daily: DataFrame, mains: Iterable[str]) -> DataFrame:
     """Devices behind the mains meter, and what the meter saw beyond them. [energy_wh: Wh]
 
-    Without a mains meter the devices alone. A day's rest is not given where it would be
-    negative: then the two meters disagree by more than the unmeasured load.
+    Without a mains meter the devices alone. A day's rest is missing where it would be
+    negative: then the meters disagree by more than the unmeasured load.
     """
     is_mains = daily["device_id"].isin(list(mains))
     if not is_mains.any():
         return daily
     of_house = (
         daily[is_mains]
-        .groupby("local_date")[["energy_wh", "coverage"]]
-        .agg({"energy_wh": "sum", "coverage": "min"})
+        .groupby("local_date")
+        .agg(
+            energy_wh=("energy_wh", "sum"), alive_s=("alive_s", "min"), coverage=("coverage", "min")
+        )
     )
+    rest_wh = rest(daily, mains)
+    shown = of_house.assign(energy_wh=rest_wh.where(rest_wh > 0)).reset_index()
+    shown = shown.assign(device_id="", device_name=REST, meter="difference")
+    return pd.concat([daily[~is_mains], shown], ignore_index=True)
+
+
+def rest(daily: DataFrame, mains: Iterable[str]) -> "Series[float]":
+    """What the mains meter saw beyond the devices behind it, by local date; may be < 0. [Wh]"""
+    is_mains = daily["device_id"].isin(list(mains))
+    of_house = daily[is_mains].groupby("local_date")["energy_wh"].sum()
     known_wh = daily[~is_mains].groupby("local_date")["energy_wh"].sum()
-    rest_wh = of_house["energy_wh"].sub(known_wh, fill_value=0)
-    rest = of_house.assign(energy_wh=rest_wh.where(rest_wh > 0)).reset_index()
-    rest = rest.assign(device_id="", device_name=REST, meter="difference")
-    return pd.concat([daily[~is_mains], rest], ignore_index=True)
+    return of_house - known_wh.reindex(of_house.index).fillna(0)
 
 
 def house(daily: DataFrame, mains: Iterable[str]) -> DataFrame:
@@ -80,19 +89,19 @@ def house(daily: DataFrame, mains: Iterable[str]) -> DataFrame:
     return daily[is_mains] if is_mains.any() else daily
 
 
-def by_device(daily: DataFrame, span_s: float) -> DataFrame:
-    """Energy, share, meter and coverage of each device, largest first. [energy_kwh: kWh]
+def by_device(daily: DataFrame, span_s: float, house_wh: float) -> DataFrame:
+    """Energy, share of the house, meter and coverage of each device, largest first. [kWh]
 
-    `span_s` is the length of the window, of which the coverage is. [s]
+    `span_s` is the length of the window, of which the coverage is; `house_wh` what the house
+    used in it. [s, Wh]
     """
-    table = daily.groupby("device_name", as_index=False).agg(
+    table = daily.groupby(["device_id", "device_name"], as_index=False).agg(
         energy_wh=("energy_wh", "sum"), alive_s=("alive_s", "sum"), meter=("meter", "first")
     )
     table = table.sort_values("energy_wh", ascending=False, ignore_index=True)
-    total_wh = table["energy_wh"].sum()
     return table.assign(
         energy_kwh=table["energy_wh"] / 1000,
-        share_pct=table["energy_wh"] / total_wh * 100 if total_wh > 0 else np.nan,
+        share_pct=table["energy_wh"] / house_wh * 100 if house_wh > 0 else np.nan,
         coverage_pct=(table["alive_s"] / span_s * 100).clip(upper=100),
         meter_name=table["meter"].map(METER_NAMES),
     )
@@ -118,18 +127,21 @@ def divergence(daily: DataFrame) -> "Series[float]":
 def hourly_power(hourly: DataFrame, mains: Iterable[str]) -> "Series[float]":
     """Mean power of the house in each well observed hour, by its start in UTC. [W]
 
-    Hours in which any of the power meters was observed less than 90 % of the time are left
-    out: a sum with a part missing is no power of the house.
+    Hours in which a power meter in service was observed less than 90 % of the time are left
+    out: a sum with a part missing is no power of the house. A meter is in service from its
+    first observed hour to its last.
     """
     measuring = hourly.groupby("device_id")["power_s"].transform("sum") > 0
     own = house(hourly[measuring], mains)
     if own.empty:
         return Series(dtype=float, index=pd.DatetimeIndex([], tz="UTC"))
-    devices = own["device_id"].nunique()
-    full = own[own["power_s"] >= ENOUGH * 3600]
-    power_w = full["energy_wh_integral"] * 3600 / full["power_s"]
-    hours = power_w.groupby(full["hour_start"]).agg(["sum", "count"])
-    return hours.loc[hours["count"] == devices, "sum"].rename("power_w")
+    observed = own[own["power_s"] > 0].groupby("device_id")["hour_start"].agg(["min", "max"])
+    service = own["device_id"].map(observed["min"]), own["device_id"].map(observed["max"])
+    own = own[own["hour_start"].between(*service)]
+    full = own["power_s"] >= ENOUGH * 3600
+    power_w = (own["energy_wh_integral"] * 3600 / own["power_s"]).where(full)
+    by_hour = power_w.groupby(own["hour_start"])
+    return by_hour.sum(min_count=1)[by_hour.count() == by_hour.size()].rename("power_w")
 
 
 def day_kind(day: date, is_holiday: Callable[[date], bool]) -> str:
@@ -175,21 +187,34 @@ def base_load(power_w: "Series[float]", time_zone: str) -> float:
     return float(power_w[small_hours].quantile(0.05))
 
 
-def findings(daily: DataFrame, gaps: DataFrame, span_s: float) -> list[Finding]:
-    """Devices little observed in a window of that length, meters that disagree, and gaps. [s]"""
+def findings(
+    daily: DataFrame, gaps: DataFrame, span_s: float, mains: Iterable[str] = ()
+) -> list[Finding]:
+    """Devices little observed in a window of that length, meters that disagree, gaps. [s]"""
     found = []
-    for name, own in daily.groupby("device_name"):
+    for (_, name), own in daily.groupby(["device_id", "device_name"]):
         coverage = own["alive_s"].sum() / span_s
         if coverage < ENOUGH:
             found.append(_little_observed(str(name), float(coverage)))
         apart = divergence(own)
         if len(apart) and abs(apart.median()) > READING_ERROR:
             found.append(_apart(str(name), float(apart.median()), len(apart)))
+    if negative := int((rest(daily, mains) < 0).sum()):
+        found.append(_negative(negative))
     if len(gaps):
         hours = float(gaps["gap_s"].sum() / 3600)
         text = f"Há {len(gaps)} lacuna(s) de observação, {number(hours, 1)} h ao todo."
         found.append(Finding("tcc.coverage.gaps", text, {"gaps": len(gaps), "hours": hours}))
     return found
+
+
+def _negative(days: int) -> Finding:
+    return Finding(
+        "tcc.energy.rest_negative",
+        f"Em {days} dia(s) os dispositivos somam mais que o medidor geral; esses dias ficam fora "
+        "de “Demais cargas”. Confira se algum deles está fora do alcance do medidor.",
+        {"days": days},
+    )
 
 
 def _little_observed(name: str, coverage: float) -> Finding:

@@ -58,21 +58,22 @@ def _gap_limit(study: Study) -> Indicator:
 def of_energy(study: Study, daily: DataFrame) -> dict[str, Indicator]:
     """Energy of the house, its largest device and day; `daily` as `energy.metered` gives it."""
     house = energy.house(daily, study.mains)
-    by_device = energy.by_device(energy.with_rest(daily, study.mains), study.span_s)
+    house_wh = float(house["energy_wh"].sum())
+    shown = energy.with_rest(daily, study.mains)
+    by_device = energy.by_device(shown, study.span_s, house_wh)
     devices = by_device[by_device["device_name"] != energy.REST]
     by_day = house.groupby("local_date")["energy_wh"].sum(min_count=1) / 1000
-    total_kwh = float(house["energy_wh"].sum() / 1000)
     apart = energy.divergence(daily)
     return {
         "dados.dispositivos_energia": Indicator(daily["device_id"].nunique(), "com energia"),
         "energia.total": Indicator(
-            total_kwh,
+            house_wh / 1000,
             "energia da casa no período",
             "kWh",
             1,
             energy.expanded_uncertainty(house["energy_wh"] / 1000),
         ),
-        "energia.media_diaria": Indicator(_per_day(study, total_kwh), "média diária", "kWh/d", 2),
+        "energia.media_diaria": Indicator(_per_day(house), "média dos dias completos", "kWh/d", 2),
         "energia.maior_dispositivo": Indicator(_first(devices, "device_name"), "maior consumo"),
         "energia.maior_participacao": Indicator(
             _first(devices, "share_pct"), "participação do maior", "%", 1
@@ -98,9 +99,12 @@ def of_power(study: Study, power_w: "Series[float]") -> dict[str, Indicator]:
     }
 
 
-def _per_day(study: Study, total_kwh: float) -> float:
-    """Mean over the whole window; unobserved time is in it, as coverage says."""
-    return total_kwh / (study.span_s / 86400) if study.span_s else math.nan
+def _per_day(house: DataFrame) -> float:
+    """Mean over the well observed days: an unobserved hour is no saving. [kWh/d]"""
+    days = house.groupby("local_date").agg(
+        energy_wh=("energy_wh", "sum"), coverage=("coverage", "min")
+    )
+    return float(days.loc[days["coverage"] >= energy.ENOUGH, "energy_wh"].mean() / 1000)
 
 
 def _first(frame: DataFrame, column: str) -> Any:

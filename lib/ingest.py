@@ -1,7 +1,8 @@
 """Which windows to ask for; ask; write; confirm.
 
 Belongs here: the plan, which follows from the journal alone, and the run that works it off.
-Does not belong here: how one page is asked (`tuya.py`) or kept (`raw.py`).
+Does not belong here: how one page is asked (`tuya.py`) or kept (`raw.py`), which failures end
+a run (`refusals.py`).
 """
 
 import time
@@ -11,22 +12,16 @@ from datetime import datetime, timedelta
 
 from lib import raw, registry
 from lib.config import Config, Ingestion
-from lib.errors import (
-    DeviceRejected,
-    SourceError,
-    SourceRejected,
-    SourceUnavailable,
-    TokenExpired,
-)
+from lib.errors import SourceError, SourceUnavailable
 from lib.findings import Finding
 from lib.journal import Entry, Journal, Window
 from lib.paths import Paths
 from lib.progress import Progress, silent
+from lib.refusals import Refusals
 from lib.sources import Source
 from lib.times import HOUR, floor_hour, midnight, to_ms
 from lib.tuya import TuyaCloud
 
-SILENT_IN_A_ROW = 3  # so many windows without an answer end the run
 Span = tuple[datetime, datetime]
 
 
@@ -161,22 +156,16 @@ def _work_off(
     progress: Progress,
 ) -> None:
     """Ask for one window after the other until all are done or the run must stop."""
-    refused: set[str] = set()
-    unanswered = 0
+    refused = Refusals(window.device_id for window in windows)
     for done, window in enumerate(windows):
         progress(done, len(windows), str(window))
         if time.monotonic() > deadline:
             report.stopped = _out_of_time(len(windows) - done)
         if report.stopped:
             return
-        if window.device_id in refused:
-            continue
-        error = _ask(paths, source, window, report, now)
-        unanswered = unanswered + 1 if isinstance(error, SourceUnavailable | TokenExpired) else 0
-        if isinstance(error, DeviceRejected):
-            refused.add(window.device_id)
-        elif isinstance(error, SourceRejected) or unanswered >= SILENT_IN_A_ROW:
-            report.stopped = error
+        if window.device_id not in refused:
+            error = _ask(paths, source, window, report, now)
+            report.stopped = refused.end(window.device_id, error)
     progress(len(windows), len(windows), "")
 
 

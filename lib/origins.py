@@ -1,19 +1,23 @@
 """What a store's rows are: measured, simulated or recorded by others; rows never mix.
 
-Belongs here: the mark that a store carries, claiming a store, its clock. Does not belong
-here: opening a source (`sources.py`).
+Belongs here: the mark that a store carries, claiming and holding a store, its clock. Does not
+belong here: opening a source (`sources.py`).
 """
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from pydantic import TypeAdapter, ValidationError
+
 import lib
-from lib import files
-from lib.errors import StoreMismatch
+from lib import files, settings
+from lib.errors import ConfigError, StoreMismatch
 from lib.journal import Journal
 from lib.paths import Paths
 from lib.times import parse_instant, stamp
@@ -55,22 +59,32 @@ class Origin:
 
 
 def of(paths: Paths) -> Origin | None:
-    """What the store holds, or None while it is empty."""
+    """What the store holds, or None while it is empty. Raises ConfigError."""
     if not paths.source.exists():
         return None
-    plain = json.loads(paths.source.read_text("utf-8"))
-    return Origin(**plain | {"mains": tuple(plain["mains"])})
+    plain = settings.parse(paths.source, json.loads)
+    try:
+        return _ORIGIN.validate_python(plain)
+    except ValidationError as error:
+        raise ConfigError(
+            "it does not say what rows the store holds.",
+            where=str(paths.source),
+            risk="Nothing runs until it is mended, lest rows of two kinds mix.",
+            remedy=f'Write e.g. {{"kind": "measured"}}; kinds are {", ".join(SAID)}.',
+        ) from error
 
 
-def claim(paths: Paths, wanted: Origin, *, now: datetime) -> Path | None:
-    """Mark the store as holding rows of this origin; rows of two kinds never mix.
+_ORIGIN = TypeAdapter(Origin)
 
-    A simulated store gives way to real rows: it is moved aside, whole, and the folder is
-    returned. Raises StoreMismatch where real rows would be mixed with others.
+
+def gives_way(paths: Paths, wanted: Origin) -> bool:
+    """Whether a claim would change the store: it is unclaimed, or simulated before real rows.
+
+    Raises StoreMismatch where real rows would be mixed with others, and ConfigError.
     """
     held = of(paths)
     if held and (held.kind, held.name) == (wanted.kind, wanted.name):
-        return None
+        return False
     if held and not (held.simulated and not wanted.simulated):
         raise StoreMismatch(
             f"this folder holds {_named(held)}; {_named(wanted)} must not mix with it.",
@@ -78,10 +92,34 @@ def claim(paths: Paths, wanted: Origin, *, now: datetime) -> Path | None:
             risk="A figure would stand on both without saying so. Nothing was changed.",
             remedy="Give the other source a folder of its own: --data-dir FOLDER.",
         )
-    aside = _move_aside(paths, f"simulated-{stamp(now)}") if held else None
+    return True
+
+
+def claim(paths: Paths, wanted: Origin, *, now: datetime) -> Path | None:
+    """Mark the store as holding rows of this origin; rows of two kinds never mix.
+
+    A simulated store gives way to real rows: it is moved aside, whole, and the folder is
+    returned. Raises StoreMismatch where real rows would be mixed with others, and ConfigError.
+    """
+    if not gives_way(paths, wanted):
+        return None
+    aside = _move_aside(paths, f"simulated-{stamp(now)}") if paths.source.exists() else None
     text = json.dumps(asdict(wanted), ensure_ascii=False, indent=1) + "\n"
     files.write_text(paths.source, text)
     return aside
+
+
+@contextmanager
+def alone(paths: Paths) -> Iterator[None]:
+    """Hold the store for the block. Raises ConfigError where a run or an import is under way."""
+    busy = ConfigError(
+        "another run is under way in this folder.",
+        where=str(paths.data),
+        risk="Nothing is lost: the next run asks for all that is not held.",
+        remedy="Wait for it to end, then start again.",
+    )
+    with files.locked(paths.data / "run.lock", busy=busy):
+        yield
 
 
 def _named(origin: Origin) -> str:

@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from lib.errors import ConfigError
+
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 SQL = ROOT / "lib" / "sql"
@@ -27,9 +29,18 @@ class Paths:
 
     @classmethod
     def at(cls, data_dir: str | Path | None = None) -> "Paths":
-        """The store in a folder; without one, in TCC_DATA_DIR or the project's `data/`."""
+        """The store in a folder; without one, in TCC_DATA_DIR or the project's `data/`.
+
+        Raises ConfigError for a name that DuckDB takes for a web address with a query.
+        """
         chosen = data_dir or os.environ.get("TCC_DATA_DIR") or DEFAULT_DATA
         data = Path(chosen).expanduser().resolve()
+        if "?" in str(data):
+            raise ConfigError(
+                "the data folder's name has a question mark, which DuckDB cannot read.",
+                where=str(data),
+                remedy="Name another folder with --data-dir or TCC_DATA_DIR.",
+            )
         if data == DEFAULT_DATA:
             return cls(data, ROOT / "figures", TCC / "generated", TCC / "monografia.pdf")
         tcc = data / "tcc"

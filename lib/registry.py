@@ -11,8 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lib import files
-from lib.config import Device
+from lib import files, settings
+from lib.config import Device, is_device_id
 from lib.datapoints import CodeSpec, code_specs
 from lib.errors import SourceError, Terminal
 from lib.findings import Finding
@@ -41,40 +41,84 @@ def refresh(
 ) -> list[Finding]:
     """Archive the device list and each specification where they changed; at most once a day.
 
-    A refusal is a finding; what did not answer is asked again at the next run. Raises
-    SourceError where the list is refused and there is neither an older one nor a device that
-    the user named.
+    A refusal is a finding; what did not answer is asked again at the next run. A device that
+    left the list is still asked for, and named in a finding. Raises SourceError where the list
+    is refused and there is neither an older one nor a device that the user named.
     """
-    if _checked_at(paths) > now - DAY and not {d.id for d in wanted} - names(paths).keys():
+    if _at(_checked(paths)) > now - DAY and not {d.id for d in wanted} - names(paths).keys():
         return []
-    devices, findings = _listed(paths, cloud, wanted)
+    devices, findings = _listed(paths, cloud, wanted, now)
     _archive(paths.registry / "devices", "devices", devices, now)
     for device in devices:
         findings += _refresh_specification(paths, cloud, device["id"], now)
     if all(finding.data["terminal"] for finding in findings):
-        files.write_text(_checked(paths), json.dumps({"at": iso(now)}) + "\n")
+        _note(_checked(paths), now)
     return findings
 
 
 def _listed(
-    paths: Paths, cloud: TuyaCloud, wanted: Sequence[Device]
+    paths: Paths, cloud: TuyaCloud, wanted: Sequence[Device], now: datetime
 ) -> tuple[list[dict[str, Any]], list[Finding]]:
-    """The devices of the project, cut down to the wanted ones where the user named some."""
-    findings = []
+    """The devices of the project and those known before; of these the ones the user named."""
+    before, named = {str(d["id"]): d for d in known(paths)}, {d.id: d.name for d in wanted}
     try:
-        found = {str(d["id"]): _kept(d) for d in cloud.devices() if d.get("id")}
+        came = {str(d["id"]): _kept(d) for d in cloud.devices() if d.get("id")}
     except SourceError as error:
-        found = {str(d["id"]): d for d in known(paths)}
-        if not wanted and not found:
+        if not wanted and not before:
             raise
-        findings.append(_refused("lista de dispositivos", error))
+        found, findings = before, [_refused("lista de dispositivos", error)]
+    else:
+        found = before | {own: d for own, d in came.items() if is_device_id(own)}
+        found = {own: found[own] for own in (*came, *before) if own in found}
+        left = [own for own in before if own not in came and _was_listed(before[own], named)]
+        findings = _odd([own for own in came if own not in found and not named])
+        findings += _left(paths, {own: str(found[own].get("name") or own) for own in left}, now)
     if wanted:
-        found = {d.id: found.get(d.id, {"id": d.id}) | {"name": d.name} for d in wanted}
+        found = {own: found.get(own, {"id": own}) | {"name": n} for own, n in named.items()}
     return list(found.values()), findings
 
 
 def _kept(device: dict[str, Any]) -> dict[str, Any]:
-    return {key: device[key] for key in KEPT if key in device}
+    return {key: device[key] for key in KEPT if key in device} | {"id": str(device["id"])}
+
+
+def _was_listed(device: dict[str, Any], named: dict[str, str]) -> bool:
+    """Whether a device in use was ever listed; of others only the user's name is known."""
+    return not named or (device["id"] in named and bool(device.keys() - {"id", "name"}))
+
+
+def _odd(ids: list[str]) -> list[Finding]:
+    """The finding that names listed ids which cannot name a folder."""
+    if not ids:
+        return []
+    shown = ", ".join(repr(own[:80]) for own in ids)
+    return [
+        Finding(
+            "tcc.registry.odd_id",
+            f"A nuvem lista {len(ids)} identificador(es) que não podem nomear uma pasta: {shown}. "
+            "Os logs deles não são pedidos e faltam em toda figura; confira quem responde em "
+            "API_ENDPOINT.",
+            {"ids": ids, "terminal": True},
+        )
+    ]
+
+
+def _left(paths: Paths, left: dict[str, str], now: datetime) -> list[Finding]:
+    """The finding that names devices which the list no longer has, once a day."""
+    told = paths.registry / "left.json"
+    if not left or _at(told) > now - DAY:
+        return []
+    _note(told, now)
+    shown = ", ".join(f"{name} ({own})" if name != own else own for own, name in left.items())
+    return [
+        Finding(
+            "tcc.registry.device_left",
+            f"A lista da nuvem não traz mais {len(left)} dispositivo(s): {shown}. Seus logs ainda "
+            "são pedidos, mas podem deixar de vir. Confira se a conta do aplicativo continua "
+            "vinculada ao projeto; se saíram da casa, nomeie os que ficam em config.toml.",
+            {"device_ids": list(left), "terminal": True},
+        )
+    ]
 
 
 def _refresh_specification(
@@ -99,7 +143,7 @@ def _refused(what: str, error: SourceError) -> Finding:
 def _archive(folder: Path, name: str, content: Any, now: datetime) -> None:
     """Write a dated file only where the content differs from the newest one."""
     newest = _newest(folder, name)
-    if newest is None or json.loads(newest.read_text("utf-8")) != content:
+    if newest is None or settings.parse(newest, json.loads) != content:
         text = json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
         files.write_new(
             folder,
@@ -125,18 +169,21 @@ def _checked(paths: Paths) -> Path:
     return paths.registry / "checked.json"
 
 
-def _checked_at(paths: Paths) -> datetime:
-    file = _checked(paths)
-    if not file.exists():
-        return parse_instant("1970-01-01T00:00:00Z")
-    return parse_instant(json.loads(file.read_text("utf-8"))["at"])
+def _note(file: Path, now: datetime) -> None:
+    files.write_text(file, json.dumps({"at": iso(now)}) + "\n")
+
+
+def _at(file: Path) -> datetime:
+    """When something was last done, long ago where it never was."""
+    noted = settings.parse(file, json.loads) if file.exists() else {}
+    return parse_instant(noted.get("at", "1970-01-01T00:00:00Z"))
 
 
 def known(paths: Paths) -> list[dict[str, Any]]:
-    """The newest archived device list."""
+    """The newest archived device list. Raises ConfigError where it cannot be read."""
     newest = _newest(paths.registry / "devices", "devices")
-    devices: list[dict[str, Any]] = json.loads(newest.read_text("utf-8")) if newest else []
-    return devices
+    devices: list[dict[str, Any]] = settings.parse(newest, json.loads) if newest else []
+    return [device for device in devices if is_device_id(str(device["id"]))]
 
 
 def names(paths: Paths, named: Iterable[Device] = ()) -> dict[str, str]:
@@ -154,5 +201,5 @@ def _specifications(registry: Path) -> Iterator[SpecInForce]:
     for folder in sorted(f for f in registry.iterdir() if f.is_dir() and f.name != "devices"):
         for file in _dated(folder, "specification"):
             valid_from = from_stamp(file.name.split("_")[0])
-            for spec in code_specs(json.loads(file.read_text("utf-8"))):
+            for spec in code_specs(settings.parse(file, json.loads)):
                 yield SpecInForce(folder.name, valid_from, spec)

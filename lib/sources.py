@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lib.demo.simulated import SimulatedHouse
 
 Name = Literal["auto", "cloud", "demo", "replay"]
+MEASURED = Origin("measured")
 
 # The demo house's own clock, where none is given: its first run ends here.
 DEMO_NOW = parse_instant("2026-04-22T15:00:00Z")
@@ -88,14 +89,16 @@ def resolve(name: Name, paths: Paths) -> Name:
 def opened(
     name: Name, paths: Paths, config: Config, *, now: datetime, series: str = ""
 ) -> Iterator[Source]:
-    """Open a source and claim the store for it. Raises ConfigError and StoreMismatch."""
+    """Open a source and claim the store for it.
+
+    Raises ConfigError, StoreMismatch, and SourceError where the cloud refuses the credentials
+    for which a store would change.
+    """
     name = resolve(name, paths)
     if name == "cloud":
-        measured = Origin("measured")
-        access = _access()
-        origins.claim(paths, measured, now=now)
-        with closing(_client(access, config)) as cloud:
-            yield Source(cloud, measured, config.devices, lambda instant: None)
+        with closing(_client(_access(), config)) as cloud:
+            _claim_for(cloud, paths, now)
+            yield Source(cloud, MEASURED, config.devices, lambda instant: None)
         return
     with _stand_in(name, series, now) as (access, origin, move_to):
         origins.claim(paths, origin, now=now)
@@ -106,13 +109,21 @@ def opened(
 def prepared(name: Name, paths: Paths, *, now: datetime, series: str = "") -> Path | None:
     """Check that a source can be opened and claim the store for it, before anything runs.
 
-    Returns where a simulated store was moved aside to, if it was. Raises ConfigError and
-    StoreMismatch.
+    Returns where a simulated store was moved aside to, if it was. Raises ConfigError,
+    StoreMismatch, and SourceError where the cloud refuses the credentials for which a store
+    would change.
     """
     if name == "cloud":
-        _access()
-        return origins.claim(paths, Origin("measured"), now=now)
+        with closing(_client(_access(), Config())) as cloud:
+            return _claim_for(cloud, paths, now)
     return origins.claim(paths, _origin_of(_house(name, series)), now=now)
+
+
+def _claim_for(cloud: TuyaCloud, paths: Paths, now: datetime) -> Path | None:
+    """Claim the store for measured rows; the cloud is tried before a store changes for it."""
+    if origins.gives_way(paths, MEASURED):
+        cloud.check()
+    return origins.claim(paths, MEASURED, now=now)
 
 
 def _access() -> Credentials:

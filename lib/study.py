@@ -15,11 +15,11 @@ import pandas as pd
 from pandas import DataFrame
 
 from lib import config as settings
-from lib import coverage, origins, registry, warehouse
+from lib import coverage, held, origins, registry, warehouse
 from lib.config import Config
 from lib.page import Page, Vintage
 from lib.paths import Paths
-from lib.times import HOUR, parse_instant
+from lib.times import HOUR, floor_hour, parse_instant
 
 HOURLY = (
     *("device_id", "device_name", "hour_start", "alive_s", "power_s"),
@@ -55,7 +55,14 @@ class Study:
     @cached_property
     def hourly(self) -> DataFrame:
         """Energy and observed time of each device and hour that begins in the window."""
-        return self._read("energy_hourly", "hour_start", HOURLY)
+        return self._named(
+            self._read("energy_hourly", "hour_start", HOURLY, floor_hour(self.start))
+        )
+
+    def _named(self, frame: DataFrame) -> DataFrame:
+        """The newest name of each device: one device is one row of a table, renamed or not."""
+        newest = frame["device_id"].map(registry.names(self.paths, self.config.devices))
+        return frame.assign(device_name=newest.fillna(frame["device_id"]))
 
     @cached_property
     def daily(self) -> DataFrame:
@@ -77,16 +84,28 @@ class Study:
     @cached_property
     def gaps(self) -> DataFrame:
         """Stretches in which a device was not observed, whole. [gap_s: s]"""
-        return coverage.joined_gaps(self._read("gaps", "gap_start", coverage.GAP_COLUMNS))
+        return coverage.joined_gaps(
+            self._named(self._read("gaps", "gap_start", coverage.GAP_COLUMNS, self.start))
+        )
 
     @cached_property
     def mains(self) -> list[str]:
-        """Ids of the meters that see the whole house."""
+        """Ids of the meters that see the whole house: as the user or the source names them.
+
+        Otherwise the only meter there is, or the only metering breaker: of several, nobody
+        can tell which sees the house and which a shower.
+        """
         origin = origins.of(self.paths)
-        named = [d.id for d in self.config.devices if d.mains]
-        listed = registry.known(self.paths)
-        metering = [str(d["id"]) for d in listed if d.get("category") in MAINS_CATEGORIES]
-        return [*(origin.mains if origin else ()), *named, *metering]
+        named = [device.id for device in self.config.devices if device.mains]
+        if named or (origin and origin.mains):
+            return named or list(origin.mains if origin else ())
+        for category in MAINS_CATEGORIES:
+            found = [
+                str(d["id"]) for d in registry.known(self.paths) if d.get("category") == category
+            ]
+            if len(found) == 1:
+                return found
+        return []
 
     @cached_property
     def rows(self) -> int:
@@ -105,11 +124,11 @@ class Study:
     def _window(self) -> dict[str, datetime]:
         return {"start": self.start, "end": self.end}
 
-    def _read(self, table: str, time: str, columns: tuple[str, ...]) -> DataFrame:
+    def _read(self, table: str, time: str, columns: tuple[str, ...], start: datetime) -> DataFrame:
         frame = warehouse.read(
             self.paths.marts / table,
             where=f"{time} >= $start AND {time} < $end ORDER BY device_id, {time}",
-            parameters=self._window,
+            parameters={"start": start, "end": self.end},
         )
         return frame if len(frame.columns) else _empty(columns)
 
@@ -161,19 +180,16 @@ def _empty(columns: tuple[str, ...]) -> DataFrame:
 
 
 def _extent(paths: Paths) -> tuple[datetime, datetime]:
-    """The first hour with a sign of life, and until when values hold."""
-    query = (
-        "SELECT min(hour_start) FILTER (alive_s > 0) AS first, "
-        "max(hour_start + to_seconds(alive_s)) AS last FROM read_parquet($files)"
-    )
-    folder = paths.marts / "energy_hourly"
-    if warehouse.has_rows(folder):
+    """The first event, and until when the data was asked for or goes."""
+    query = "SELECT min(event_time) AS first, max(event_time) AS last FROM read_parquet($files)"
+    if warehouse.has_rows(paths.staging):
         with warehouse.connect() as connection:
-            found = warehouse.frame(connection, query, {"files": warehouse.partitions(folder)})
-        if not found["first"].isna().any():
-            first, last = found["first"][0].to_pydatetime(), found["last"][0].to_pydatetime()
-            return first, max(last, first + HOUR)
-    return parse_instant("1970-01-01"), parse_instant("1970-01-01") + timedelta(hours=1)
+            files = {"files": warehouse.partitions(paths.staging)}
+            found = warehouse.frame(connection, query, files)
+        first, last = found["first"][0].to_pydatetime(), found["last"][0].to_pydatetime()
+        newest = last + timedelta(milliseconds=1)
+        return first, max(newest, held.until(paths) or newest)
+    return parse_instant("1970-01-01"), parse_instant("1970-01-01") + HOUR
 
 
 def _newest(paths: Paths, end: datetime) -> datetime | None:

@@ -24,7 +24,6 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from lib.credentials import Credentials
 from lib.errors import (
     DeviceRejected,
-    SourceError,
     SourceRejected,
     SourceUnavailable,
     TokenExpired,
@@ -127,7 +126,9 @@ class TuyaCloud:
         self._retrying(self._signed_in)
         try:
             self._get_with_token(LIST, dict(LIST_QUERY))
-        except SourceError as error:
+        except (SourceUnavailable, DeviceRejected):
+            return
+        except SourceRejected as error:
             if of_the_project(error.code) and error.code not in NOT_OPENED:
                 raise
 
@@ -151,7 +152,7 @@ class TuyaCloud:
 
     def _signed_in(self) -> _Client:
         """The client with its token, which costs one call where there is none yet."""
-        with self._speaking("token"):
+        with self._speaking("sign-in"):
             self._client = self._client or _Client(self._credentials)
             return self._client
 
@@ -206,7 +207,7 @@ class TuyaCloud:
         seen: set[str] = set()
         while True:
             result = self._page(device_id, query)
-            last = not result.get("has_next")
+            last = not (result.get("has_next") or result.get("has_more"))
             yield LogPage(rows=_objects(result.get("logs"), f"logs of {device_id}"), last=last)
             if last:
                 return

@@ -78,11 +78,11 @@ def test_what_the_mains_meter_saw_beyond_the_devices_is_a_bar_of_its_own() -> No
 
 def test_shares_add_up_and_the_largest_comes_first() -> None:
     daily = energy.chosen(days(("a", 10, 100, NAN, NAN), ("b", 10, 300, NAN, NAN)))
-    table = energy.by_device(daily, 86400)
+    table = energy.by_device(daily, 86400, 400)
     assert table["device_name"].tolist() == ["B", "A"]
     assert table["share_pct"].tolist() == [75, 25]
     assert table["energy_kwh"].sum() == pytest.approx(0.4)
-    assert energy.by_device(daily, 2 * 86400)["coverage_pct"].tolist() == [50, 50]
+    assert energy.by_device(daily, 2 * 86400, 400)["coverage_pct"].tolist() == [50, 50]
 
 
 def test_the_expanded_uncertainty_of_correlated_readings_adds_up() -> None:
@@ -101,9 +101,34 @@ def test_two_meters_are_compared_on_well_observed_days_of_some_energy() -> None:
 def test_an_hour_with_a_part_of_the_house_missing_has_no_power() -> None:
     both = hours({"a": [100, 200], "b": [10, 20]})
     assert energy.hourly_power(both, []).tolist() == [110, 220]
-    assert energy.hourly_power(both[:3], []).tolist() == [110]
+    partly = both.copy()
+    partly.loc[partly["device_id"].eq("b") & partly["energy_wh_integral"].eq(10), "power_s"] = 900
+    assert energy.hourly_power(partly, []).tolist() == [220]
     assert energy.hourly_power(both, ["b"]).tolist() == [10, 20]
     assert energy.hourly_power(hours({"a": [100]}, power_s=1800), []).empty
+
+
+def test_a_meter_added_later_does_not_undo_the_hours_before_it() -> None:
+    both = hours({"a": [100, 200, 300]})
+    late = hours({"b": [0, 0, 30]})
+    late.loc[late["energy_wh_integral"] == 0, "power_s"] = 0
+    assert energy.hourly_power(pd.concat([both, late]), []).tolist() == [100, 200, 330]
+
+
+def test_two_devices_of_one_name_stay_two() -> None:
+    daily = energy.chosen(days(("a", 10, 100, NAN, NAN), ("b", 10, 300, NAN, NAN)))
+    daily["device_name"] = "Tomada"
+    assert len(energy.by_device(daily, 86400, 400)) == 2
+
+
+def test_days_on_which_the_devices_exceed_the_mains_meter_are_a_finding() -> None:
+    daily = energy.chosen(days(("plug", 10, 400, NAN, NAN), ("meter", 10, NAN, 350, NAN)))
+    none = DataFrame(columns=list(coverage.GAP_COLUMNS))
+    found = {f.name: f.data for f in energy.findings(daily, none, 86400, ["meter"])}
+    assert found["tcc.energy.rest_negative"] == {"days": 1}
+    shown = energy.with_rest(daily, ["meter"]).set_index("device_name")
+    assert math.isnan(shown.loc[energy.REST, "energy_wh"])
+    assert shown.loc[energy.REST, "alive_s"] == 86400
 
 
 def test_holidays_count_as_sundays() -> None:

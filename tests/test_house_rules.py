@@ -19,9 +19,9 @@ LAYERS = {
     "ground": "errors paths times files findings datapoints portuguese "
     "settings credentials config tuya_codes progress",
     "demo house": "demo",
-    "border and stores": "tuya raw journal archive registry origins sources "
+    "border and stores": "transport tuya raw journal archive registry origins sources "
     "warehouse checks bookmark",
-    "steps": "ingest staging staging_findings staged_date held marts",
+    "steps": "ingest refusals staging staging_findings staged_date held marts",
     "analysis": "energy voltage spc tariff load coverage status",
     "page": "figures plots values latex latexmk page typesetting monograph study indicators tables",
     "run": "notebooks history pipeline",

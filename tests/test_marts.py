@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lib import files, marts, staging
+from lib import files, marts, raw, staging
 from lib.config import Config, Energy
-from lib.journal import Journal
+from lib.journal import Journal, Window
 from lib.paths import Paths
 from lib.raw import Row
 from tests.rows import CONFIG, at, build, contents, event, keep, report, table
@@ -299,3 +299,71 @@ def test_the_sum_of_hours_is_the_sum_of_local_days(store: Paths) -> None:
     by_day = float(table(store, "energy_daily")["energy_wh_integral"].sum())
     assert by_day == pytest.approx(by_hour)
     assert ZoneInfo(CONFIG.site.time_zone).utcoffset(at("10")) == timedelta(hours=-3)
+
+
+def test_time_that_nobody_asked_about_is_a_gap_of_its_own_and_cuts_what_was_held(
+    store: Paths,
+) -> None:
+    keep(store, [report("10 23:00", "cur_power", "1000")])
+    keep(store, [report("13 12:00", "cur_power", "1000")])
+    build(store)
+    energy_wh = hourly(store, "energy_wh_integral")
+    assert energy_wh == pytest.approx({"10 23": 100, "13 12": 100, "13 13": 100, "13 14": 100})
+    keep(store, [], day="11", asked="21")
+    build(store)
+    energy_wh = hourly(store, "energy_wh_integral")
+    assert [energy_wh[f"11 0{h}"] for h in (0, 1)] == pytest.approx([100, 100])
+    before = contents(store)
+    marts.run(store, CONFIG, rebuild=True)
+    assert contents(store) == before
+
+
+def test_an_hour_that_was_not_asked_about_is_no_silence(store: Paths) -> None:
+    noon, later = at("10 12:00"), at("10 14:00")
+    for start, end, own in (
+        (at("10"), noon, [report("10 11:50", "cur_power", "1000")]),
+        (later, at("11"), [report("10 15:00", "cur_power", "1000")]),
+    ):
+        raw.write_window(
+            store,
+            Window("plug01", start, end),
+            own,
+            asked_at=at("11"),
+            ingested_by="tcc/0",
+            complete=True,
+        )
+    build(store)
+    gaps = table(store, "gaps")
+    first = gaps.iloc[0]
+    assert (first["cause"], first["gap_start"].to_pydatetime()) == ("not asked", noon)
+    assert first["gap_end"].to_pydatetime() == later
+    assert "10 12" not in hourly(store, "energy_wh_integral")
+
+
+def test_an_archive_holds_its_last_value_over_midnight_to_its_last_event(store: Paths) -> None:
+    rows = [
+        report("10 22:30", "cur_power", "1000"),
+        report("11 00:30", "cur_power", "1000"),
+        report("11 02:30", "cur_power", "0"),
+    ]
+    window = Window("plug01", at("10 22:30"), at("11 02:30"))
+    raw.write_window(store, window, rows, asked_at=at("20"), ingested_by="tcc/0", complete=False)
+    build(store)
+    assert sum(hourly(store, "energy_wh_integral").values()) == pytest.approx(400)
+
+
+def test_a_meter_not_heard_of_for_days_keeps_its_counter(store: Paths) -> None:
+    keep(store, [report("10 12:00", "forward_energy_total", "1000")], device="meter1")
+    for day in (10, 11, 12, 13):
+        keep(store, [report(f"{day} 12:00", "cur_power", "1")])
+    keep(store, [report("13 12:00", "forward_energy_total", "1500")], device="meter1")
+    build(store)
+    assert sum(hourly(store, "energy_wh_total", "meter1").values()) == pytest.approx(5000)
+
+
+def test_a_changed_gap_limit_builds_every_date_again(store: Paths) -> None:
+    keep(store, [report("10 10:00", "cur_power", "1000")])
+    build(store)
+    keep(store, [report("12 10:00", "cur_power", "1000")])
+    build(store, Config(ingestion=CONFIG.ingestion, energy=Energy(gap_limit_h=1)))
+    assert hourly(store, "energy_wh_integral") == pytest.approx({"10 10": 100, "12 10": 100})

@@ -9,11 +9,11 @@ import pytest
 
 from lib import checks as checks_
 from lib import files, raw, staging, warehouse
-from lib.errors import DataError
-from lib.journal import Window
+from lib.errors import ConfigError, DataError
+from lib.journal import Journal, Window
 from lib.paths import Paths
 from lib.times import DAY, stamp
-from tests.rows import CONFIG, at, event, keep, report, staged
+from tests.rows import CONFIG, at, build, event, keep, report, staged, table
 
 SPECIFICATION = {
     "category": "cz",
@@ -199,7 +199,7 @@ def test_a_file_that_goes_bad_later_is_set_aside_and_its_window_taken_back(store
     counts = staging.run(store, CONFIG)
     assert [path.name for path in counts.quarantined] == [file.name]
     assert [str(value) for value in staged(store)["value"]] == ["2", "1"]
-    entries = {entry.file: entry for entry in staging.Journal(store.journal).all()}
+    entries = {entry.file: entry for entry in Journal(store.journal).all()}
     assert not entries[first.file].complete
 
 
@@ -285,3 +285,100 @@ def test_a_check_that_fails_leaves_the_old_partition(
     monkeypatch.undo()
     staging.run(store, CONFIG)
     assert staged(store)["value"].tolist() == ["1", "2"]
+
+
+def test_a_specification_that_comes_late_corrects_the_days_before_it(store: Paths) -> None:
+    keep(store, [report("10 12:00", "add_ele", "201")])
+    assert "tcc.staging.scale_assumed" in {f.name for f in staging.run(store, CONFIG).findings}
+    late = {"code": "add_ele", "type": "Integer", "values": '{"unit":"kwh","scale":2}'}
+    archive_specification(store, "11", {"functions": [], "status": [late]})
+    keep(store, [report("11 12:00", "add_ele", "201")])
+    assert staging.run(store, CONFIG).dates == ["2026-03-10", "2026-03-11"]
+    assert staged(store)["value_num"].tolist() == [2.01, 2.01]
+
+
+def test_a_new_device_does_not_stage_the_others_again(store: Paths) -> None:
+    keep(store, [report("10 12:00", "add_ele", "201")])
+    staging.run(store, CONFIG)
+    keep(store, [report("11 12:00", "add_ele", "1")], device="plug02")
+    assert staging.run(store, CONFIG).dates == ["2026-03-11"]
+
+
+def test_a_lost_journal_stages_everything_again(store: Paths) -> None:
+    for day in (10, 11, 12):
+        keep(store, [report(f"{day} 12:00", "cur_power", "1")])
+    build(store)
+    store.journal.unlink()
+    keep(store, [report("13 12:00", "cur_power", "1")])
+    build(store)
+    assert len(staged(store)) == 4
+    assert table(store, "energy_daily")["energy_wh_integral"].notna().sum() == 4
+
+
+def test_a_rebuild_killed_at_its_start_loses_nothing(
+    store: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(store, [report(f"10 1{minute}:00", "cur_power", "1") for minute in range(3)])
+    staging.run(store, CONFIG)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(staging, "_index", die)
+    with pytest.raises(KeyboardInterrupt):
+        staging.run(store, CONFIG, rebuild=True)
+    monkeypatch.undo()
+    keep(store, [report("10 20:00", "cur_power", "1")], asked="21")
+    staging.run(store, CONFIG)
+    assert len(staged(store)) == 4
+
+
+@pytest.mark.parametrize("event_id", ["report", "", {}, 2**40, None])
+def test_an_event_type_of_any_kind_stops_nothing(store: Paths, event_id: object) -> None:
+    keep(store, [report("10 12:00", "cur_power", "1", event_id=event_id)])
+    assert staging.run(store, CONFIG).quarantined == []
+    assert staged(store)["event_id"].tolist() == [7]
+
+
+def test_a_file_that_only_duckdb_cannot_read_is_set_aside(store: Paths) -> None:
+    keep(store, [report("10 12:00", "cur_power", "1")])
+    twice = store.raw / "plug01" / "2026-03-10" / "twice.json"
+    twice.write_text('[{"code":"a","code":"b","event_time":1773144000000}]')
+    kept = staging.run(store, CONFIG)
+    assert len(staged(store)) + len(kept.quarantined) == 2
+    assert staging.run(store, CONFIG).quarantined == []
+
+
+@pytest.mark.parametrize("time", ["1960-01-01", "2099-01-01"])
+def test_a_row_of_another_age_is_a_finding_and_no_partition(store: Paths, time: str) -> None:
+    row = {"code": "cur_power", "event_id": 7, "value": "1", "event_time": f"{time}T00:00:00Z"}
+    raw.write_window(
+        store,
+        staging_window("10"),
+        [row, report("10 12:00", "cur_power", "1")],
+        asked_at=at("11"),
+        ingested_by="tcc/0",
+        complete=True,
+    )
+    counts = staging.run(store, CONFIG)
+    assert counts.dates == ["2026-03-10"]
+    assert "tcc.staging.undated" in {f.name for f in counts.findings}
+
+
+def test_a_folder_with_brackets_in_its_name_is_read_as_it_is(tmp_path: Path) -> None:
+    store = Paths.at(tmp_path / "data [1]*")
+    keep(store, [report("10 12:00", "cur_power", "1")])
+    build(store)
+    assert len(staged(store)) == 1
+
+
+def test_a_folder_that_duckdb_cannot_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="question mark"):
+        Paths.at(tmp_path / "why?")
+
+
+def test_a_raw_file_that_is_gone_is_a_finding_and_its_window_is_asked_again(store: Paths) -> None:
+    (entry,) = keep(store, [report("10 12:00", "cur_power", "1")])
+    (store.raw / entry.file).unlink()
+    assert "tcc.staging.missing_file" in {f.name for f in staging.run(store, CONFIG).findings}
+    assert not Journal(store.journal).all()[0].complete
