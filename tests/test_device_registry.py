@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from lib import registry
+from lib import datapoints, registry
 from lib.config import Device
 from lib.credentials import Credentials
 from lib.demo import catalogue
@@ -17,9 +18,10 @@ from lib.demo.faults import Fault
 from lib.demo.registry import FAKE_MARKERS
 from lib.demo.simulated import SimulatedHouse
 from lib.demo.standin import StandIn
-from lib.errors import SourceRejected, SourceUnavailable
+from lib.errors import ConfigError, SourceRejected, SourceUnavailable
 from lib.paths import Paths
 from lib.tuya import TuyaCloud
+from tests.scripted import by_path, scripted
 
 NOW = datetime(2026, 4, 22, 15, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -171,6 +173,201 @@ def test_a_list_that_does_not_answer_later_leaves_the_older_one(
     assert "lista de dispositivos" in finding.text and finding.data["terminal"] is False
     assert registry.known(store) == before
     assert registry.refresh(store, cloud, wanted, now=NOW + DAY + HOUR) == []
+
+
+Listed = dict[str, str | None]  # ids and names, as a list of the cloud has them
+
+
+@pytest.fixture
+def listed() -> Listed:
+    return {"plug01": "Geladeira", "plug02": "TV"}
+
+
+@pytest.fixture
+def house(tmp_path: Path, listed: Listed) -> Iterator[TuyaCloud]:
+    """A cloud whose list is what the test makes of `listed`; it knows no specification."""
+
+    def answer(path: str) -> Any:
+        devices = [{"id": own, "name": name, "category": "cz"} for own, name in listed.items()]
+        return {"devices": devices} if LIST in path else {"status": []}
+
+    with scripted(tmp_path, by_path(answer)) as cloud:
+        yield cloud
+
+
+@pytest.mark.parametrize("left", [["plug02"], ["plug01", "plug02"]])
+def test_a_device_that_left_the_list_is_still_asked_for_and_named_once_a_day(
+    store: Paths, house: TuyaCloud, listed: Listed, left: list[str]
+) -> None:
+    names = dict(listed)
+    assert registry.refresh(store, house, (), now=NOW) == []
+    for own in left:
+        del listed[own]
+    (finding,) = registry.refresh(store, house, (), now=NOW + DAY)
+    assert finding.name == "tcc.registry.device_left"
+    assert finding.data["device_ids"] == left
+    assert all(names[own] in finding.text for own in left)  # type: ignore[operator]
+    assert registry.names(store) == names
+    assert registry.refresh(store, house, (), now=NOW + DAY + HOUR) == []
+    (again,) = registry.refresh(store, house, (), now=NOW + 2 * DAY)
+    assert again.data == finding.data
+
+
+def test_what_does_not_answer_repeats_no_finding_on_devices_that_left(
+    store: Paths, standin: StandIn, cloud: TuyaCloud, tmp_path: Path
+) -> None:
+    """While a specification is missing the cloud is asked each hour; the finding comes once."""
+    with scripted(tmp_path, by_path(gone_at_500)) as house:
+        registry.refresh(store, cloud, (Device(id=TV, name="Sala"),), now=NOW)
+        told = [
+            [f.name for f in registry.refresh(store, house, (), now=NOW + DAY + hour * HOUR)]
+            for hour in range(3)
+        ]
+    left, refused = "tcc.registry.device_left", "tcc.registry.refused"
+    assert told == [[left, refused], [refused], [refused]]
+
+
+def gone_at_500(path: str) -> Any:
+    return {"devices": []} if LIST in path else 500
+
+
+def test_a_device_that_came_back_is_found_no_longer(
+    store: Paths, house: TuyaCloud, listed: Listed
+) -> None:
+    registry.refresh(store, house, (), now=NOW)
+    name = listed.pop("plug02")
+    registry.refresh(store, house, (), now=NOW + DAY)
+    listed["plug02"] = name
+    assert registry.refresh(store, house, (), now=NOW + 2 * DAY) == []
+    assert list(registry.names(store)) == ["plug01", "plug02"]
+
+
+def test_a_named_device_keeps_what_was_known_of_it_when_it_leaves(
+    store: Paths, house: TuyaCloud, listed: Listed
+) -> None:
+    wanted = (Device(id="plug01", name="Sala"), Device(id="never-listed", name="Nova"))
+    assert registry.refresh(store, house, wanted, now=NOW) == []
+    before = registry.known(store)
+    listed.clear()
+    (finding,) = registry.refresh(store, house, wanted, now=NOW + DAY)
+    assert finding.data["device_ids"] == ["plug01"]
+    assert registry.known(store) == before and before[0]["category"] == "cz"
+
+
+@pytest.mark.parametrize(
+    "odd", ["../../evil", "a b", "x", "", "-x", "_registry", "devices", "journal.jsonl", "a" * 65]
+)
+def test_a_listed_id_that_names_no_folder_is_a_finding(
+    store: Paths, house: TuyaCloud, listed: Listed, odd: str
+) -> None:
+    listed[odd] = "Estranho"
+    findings = registry.refresh(store, house, (), now=NOW)
+    assert [f.name for f in findings] == ["tcc.registry.odd_id"] * bool(odd)
+    assert list(registry.names(store)) == ["plug01", "plug02"]
+    assert not [f for f in store.data.parent.rglob("*evil*")]
+    assert registry.refresh(store, house, (), now=NOW + HOUR) == []
+
+
+def test_an_archived_list_that_is_broken_is_an_error_with_its_name(
+    store: Paths, house: TuyaCloud
+) -> None:
+    registry.refresh(store, house, (), now=NOW)
+    (file,) = (store.registry / "devices").iterdir()
+    file.write_text("[{")
+    with pytest.raises(ConfigError, match=file.name):
+        registry.known(store)
+
+
+def test_a_malformed_specification_is_archived_and_read_without_what_is_odd(
+    store: Paths, tmp_path: Path
+) -> None:
+    odd = {"functions": None, "status": [None, {"code": "switch_1", "type": "Boolean"}]}
+
+    def answer(path: str) -> Any:
+        return {"devices": [{"id": "plug01"}]} if LIST in path else odd
+
+    with scripted(tmp_path, by_path(answer)) as cloud:
+        assert registry.refresh(store, cloud, (), now=NOW) == []
+    assert [s.spec.code for s in registry.specifications(store)] == ["switch_1"]
+
+
+# ---- What a specification says -----------------------------------------------------------
+
+
+def item(values: Any, code: Any = "add_ele", kind: Any = "Integer") -> dict[str, Any]:
+    return {"code": code, "type": kind, "values": values}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"functions": None},
+        {"status": None},
+        {"status": {"code": "add_ele"}},
+        {"status": "add_ele"},
+        {"status": [None, 1, "x", [], {}]},
+        {"status": [item("{}", code=None), item("{}", code=["x"]), item("{}", code="")]},
+        {"status": [item("[" * 100_000)]},
+        {"status": [item(v) for v in (None, 7, "7", "[]", [], "", "{", '"x"')]},
+        [],
+        None,
+        "x",
+    ],
+)
+def test_what_cannot_be_read_of_a_specification_is_left_out(odd: Any) -> None:
+    assert datapoints.code_specs(odd) == []
+
+
+@pytest.mark.parametrize("scale", ["3", '"3"', "3.0", '"3.0"', '" 3 "'])
+@pytest.mark.parametrize("unit", ["kwh", "kWh", "KWH", "kW·h", "kW*h", "度", " kWh "])
+def test_scale_and_unit_are_understood_in_their_spellings(scale: str, unit: str) -> None:
+    text = f'{{"unit": "{unit}", "scale": {scale}}}'
+    (spec,) = datapoints.code_specs({"status": [item(text)]})
+    assert (spec.scale, spec.unit, spec.is_number) == (3, "kWh", True)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"unit": "kwh"},
+        {"unit": "kwh", "scale": None},
+        {"unit": "kwh", "scale": ""},
+        {"unit": "kwh", "scale": "three"},
+        {"unit": "kwh", "scale": 2.5},
+        {"unit": "kwh", "scale": True},
+        {"unit": "kwh", "scale": float("nan")},
+        {"unit": "kwh", "scale": 1e300},
+        {"unit": "kwh", "scale": 10**400},
+        {"unit": "kwh", "scale": [3]},
+        {"scale": 3},
+        {"unit": "", "scale": 3},
+        {"unit": None, "scale": 3},
+        {"unit": 7, "scale": 3},
+        {"unit": "furlong", "scale": 3},
+    ],
+)
+def test_a_known_number_without_a_scale_and_a_unit_is_left_to_the_typical_ones(
+    values: dict[str, Any],
+) -> None:
+    others = [item("{}", "switch_1", "Boolean"), item({"scale": 2}, "own_code")]
+    for given in (values, json.dumps(values)):
+        found = datapoints.code_specs({"functions": others, "status": [item(given)]})
+        assert [(s.code, s.scale, s.unit) for s in found] == [
+            ("switch_1", 0, ""),
+            ("own_code", 2, ""),
+        ]
+
+
+def test_a_usable_entry_stands_where_its_repetition_is_not() -> None:
+    usable, odd = item({"unit": "kwh", "scale": 2}), item({"unit": "kwh"})
+    for parts in ((usable, odd), (odd, usable)):
+        (spec,) = datapoints.code_specs({"functions": [parts[0]], "status": [parts[1]]})
+        assert spec.scale == 2
+
+
+def test_a_number_that_has_no_unit_needs_none() -> None:
+    (spec,) = datapoints.code_specs({"status": [item({"unit": "", "scale": 0}, "bright_value_v2")]})
+    assert (spec.scale, spec.unit) == (0, "")
 
 
 def test_a_specification_that_did_not_answer_is_asked_again_an_hour_later(

@@ -34,6 +34,7 @@ from lib.paths import Paths
 from lib.sources import Origin, Source
 from lib.times import from_ms, to_ms
 from lib.tuya import TuyaCloud
+from tests.scripted import LIST, by_path, scripted
 
 NOW = datetime(2026, 4, 22, 15, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -323,6 +324,131 @@ def test_a_refused_project_stops_the_run_and_keeps_what_came(
     standin.faults.clear()
     assert run().left == 0
     assert set(kept(store)) == served(NOW - 7 * DAY, NOW - MARGIN, TV, SENSOR)
+
+
+def answered(
+    folder: Path, store: Paths, devices: str, logs: Callable[[str], Any]
+) -> tuple[ingest.Report, list[str]]:
+    """A run of some devices whose logs a function answers; the ids asked for, in order."""
+    asked: list[str] = []
+    ids = devices.split()
+
+    def answer(path: str) -> Any:
+        if path == LIST:
+            return {"devices": [{"id": own, "name": own} for own in ids]}
+        return logs(path.split("/")[-2]) if path.endswith("/logs") else {"status": []}
+
+    with scripted(folder, by_path(answer, asked)) as cloud:
+        source = Source(cloud, Origin("measured"), (), lambda instant: None)
+        settings = Config(ingestion=Ingestion(retention_days=0.5))
+        report = ingest.run(store, source, settings, now=NOW)
+    return report, [path.split("/")[-2] for path in asked if path.endswith("/logs")]
+
+
+ROW = {"code": "cur_power", "event_id": 7, "event_time": to_ms(NOW - HOUR), "value": "1"}
+
+
+@pytest.mark.parametrize("code", [1100, 1101, 1102, 1104, 1105, 1109, 4711, 1106])
+def test_one_refused_device_leaves_the_others_to_be_asked(
+    store: Paths, tmp_path: Path, code: int
+) -> None:
+    report, asked = answered(
+        tmp_path, store, "a1 b1 c1", lambda own: code if own == "a1" else {"logs": [ROW]}
+    )
+    assert asked == ["a1", "b1", "c1"] and report.stopped is None
+    assert (report.confirmed, report.rows) == (2, 2)
+    ((window, error),) = report.failures.items()
+    assert window.device_id == "a1" and error.code == code
+
+
+@pytest.mark.parametrize("code", [1101, 1109, 4711])
+def test_the_next_device_with_the_same_refusal_ends_the_run(
+    store: Paths, tmp_path: Path, code: int
+) -> None:
+    report, asked = answered(tmp_path, store, "a1 b1 c1", lambda own: code)
+    assert asked == ["a1", "b1"]
+    assert report.stopped is not None and report.stopped.code == code
+
+
+def test_refusals_of_two_kinds_or_apart_from_each_other_end_nothing(
+    store: Paths, tmp_path: Path
+) -> None:
+    told = {"a1": 1109, "b1": 1101, "d1": 1101}
+    report, asked = answered(
+        tmp_path, store, "a1 b1 c1 d1 e1", lambda own: told.get(own, {"logs": []})
+    )
+    assert asked == ["a1", "b1", "c1", "d1", "e1"]
+    assert report.stopped is None and report.confirmed == 2
+
+
+def test_devices_that_were_unlinked_do_not_end_the_run_for_the_one_that_was_not(
+    store: Paths, tmp_path: Path
+) -> None:
+    report, asked = answered(
+        tmp_path, store, "a1 b1 c1", lambda own: {"logs": []} if own == "c1" else 1106
+    )
+    assert asked == ["a1", "b1", "c1"] and report.stopped is None and report.confirmed == 1
+
+
+def test_a_run_in_which_every_device_was_refused_failed(store: Paths, tmp_path: Path) -> None:
+    report, asked = answered(tmp_path, store, "a1 b1", lambda own: 1106)
+    assert asked == ["a1", "b1"]
+    assert isinstance(report.stopped, DeviceRejected) and report.stopped.code == 1106
+
+
+@pytest.mark.parametrize("code", [1001, 1004, 1005, 1013, 1114, 2007, 28841002, 28841777])
+def test_a_refusal_of_the_whole_project_ends_the_run_at_once(
+    store: Paths, tmp_path: Path, code: int
+) -> None:
+    report, asked = answered(tmp_path, store, "a1 b1 c1", lambda own: code)
+    assert asked == ["a1"]
+    assert isinstance(report.stopped, SourceRejected) and report.stopped.code == code
+
+
+def test_logs_closed_at_both_addresses_skip_the_device(store: Paths, tmp_path: Path) -> None:
+    report, asked = answered(
+        tmp_path, store, "a1 b1", lambda own: 1108 if own == "a1" else {"logs": [ROW]}
+    )
+    assert asked == ["a1", "a1", "b1"]
+    assert report.stopped is None and report.confirmed == 1
+
+
+def test_rows_that_are_no_objects_fail_their_window_only(store: Paths, tmp_path: Path) -> None:
+    report, asked = answered(
+        tmp_path, store, "a1 b1", lambda own: {"logs": [None] if own == "a1" else [ROW]}
+    )
+    assert asked == ["a1", "b1"] and report.stopped is None
+    ((window, error),) = report.failures.items()
+    assert window.device_id == "a1" and type(error) is SourceUnavailable
+    assert [entry.device_id for entry in Journal(store.journal).all()] == ["b1"]
+
+
+@pytest.mark.parametrize("evil", ["../../evil", "/etc/evil", "a/../../evil", "x..evil", "é-evil"])
+def test_a_hostile_id_makes_no_folder_and_is_not_asked_for(
+    store: Paths, tmp_path: Path, evil: str
+) -> None:
+    before = {f for f in tmp_path.rglob("*") if store.data not in f.parents}
+    report, asked = answered(tmp_path, store, f"{evil} a_b.c", lambda own: {"logs": [ROW]})
+    assert asked == ["a_b.c"] and report.stopped is None and report.confirmed == 1
+    (finding,) = report.findings
+    assert finding.name == "tcc.registry.odd_id" and finding.data["ids"] == [evil]
+    after = {f for f in tmp_path.rglob("*") if store.data not in f.parents}
+    assert after - before <= {store.data, tmp_path / "ca.pem"}
+    assert not [f for f in tmp_path.rglob("*evil*") if "hostile" not in f.name]
+    assert {f.name for f in store.raw.iterdir()} == {"_registry", "a_b.c", "journal.jsonl"}
+
+
+def test_an_id_with_underscores_names_files_that_are_read_back(
+    store: Paths, tmp_path: Path
+) -> None:
+    from lib import archive
+
+    answered(tmp_path, store, "demo_plug_1", lambda own: {"logs": [ROW]})
+    (entry,) = Journal(store.journal).all()
+    store.journal.unlink()
+    (again,), bad = archive.adopt_strays(store, entered=set(), scanned_at=None)
+    assert bad == [] and again.complete and again.device_id == "demo_plug_1"
+    assert (again.start, again.end, again.rows) == (entry.start, entry.end, 1)
 
 
 @pytest.mark.parametrize(

@@ -115,16 +115,13 @@ def test_a_second_run_in_the_same_folder_leaves_with_a_sentence(store: Paths) ->
     assert not store.raw.exists()
 
 
-def test_a_failed_notebook_stops_what_follows_and_keeps_its_evidence(
-    store: Paths, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_notebook_stops_what_follows_and_keeps_its_evidence(store: Paths) -> None:
     keep(store, [report("10 12:00", "cur_power", "1")])
-    (store.staging / "_state").mkdir(parents=True)
-    (store.staging / "_state" / "position.json").write_text("no JSON")
+    store.staging.write_text("a file in the way")
     this = pipeline.run(store, Config(), Order(steps=pipeline.STEPS[1:], now=NOW))
     assert [step.status for step in this.steps] == ["failed", "skipped", "skipped", "skipped"]
     assert isinstance(this.errors[0], NotebookFailed)
-    assert "JSONDecodeError" in (this.folder / "02_stage.html").read_text()
+    assert "NotADirectoryError" in (this.folder / "02_stage.html").read_text()
     assert not (store.runs / "latest").exists()
     assert not store.pdf.exists()
 

@@ -3,20 +3,18 @@
 import json
 import logging
 import re
-import ssl
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tinytuya
-import trustme
 from pydantic import SecretStr
 
 from lib.credentials import Credentials
@@ -36,13 +34,13 @@ from lib.errors import (
 )
 from lib.tuya import TuyaCloud
 from lib.tuya_codes import error_of
+from tests.scripted import SECRET, TOKEN, by_path, scripted, send
 
 NOW = datetime(2026, 4, 22, 15, tzinfo=UTC)
 NOW_MS = 1_776_870_000_000
 START_MS = NOW_MS - 12 * 3_600_000
 HOUSE = SimulatedHouse()
-LOGS, TOKEN = "/v1.0/devices/{id}/logs", "/v1.0/token"
-SECRET = "clear0text0secret0of0this0test00"  # pragma: allowlist secret
+LOGS, NEWER_LOGS = "/v1.0/devices/{id}/logs", "/v2.0/cloud/thing/{id}/logs"
 KEY_OF_ROW = ("event_time", "event_id", "code", "value")
 
 Connect = Callable[..., TuyaCloud]
@@ -178,12 +176,40 @@ def test_the_device_list_is_paged_to_its_end() -> None:
     assert listed[0]["local_key"] == FAKE_MARKERS[0]
 
 
+@pytest.mark.parametrize("kind", ["unauthorised", "path_invalid", "permission_denied"])
 def test_a_specification_comes_from_the_older_endpoint_where_the_newer_is_closed(
-    standin: StandIn, cloud: TuyaCloud
+    standin: StandIn, cloud: TuyaCloud, kind: str
 ) -> None:
-    standin.faults.add(Fault("unauthorised", path="/v1.1/devices", times=None))
+    standin.faults.add(Fault(kind, path="/v1.1/devices", times=None))
     codes = {item["code"]: json.loads(item["values"]) for item in cloud.specification(TV)["status"]}
     assert codes["cur_power"]["scale"] == 1
+
+
+@pytest.mark.parametrize("kind", ["unauthorised", "path_invalid"])
+def test_logs_come_from_the_newer_address_where_the_older_is_closed(
+    standin: StandIn, cloud: TuyaCloud, kind: str
+) -> None:
+    fault = standin.faults.add(Fault(kind, path="/v1.0/devices", times=None))
+    assert rows(cloud) == expected() and rows(cloud, TV) == expected(TV)
+    assert fault.done == 1  # which address answered is remembered
+    assert standin.counters.requests[NEWER_LOGS] > 5
+
+
+def test_logs_closed_at_both_addresses_are_refused(standin: StandIn, cloud: TuyaCloud) -> None:
+    standin.faults.add(Fault("path_invalid", path="/logs", times=None))
+    with pytest.raises(SourceRejected) as caught:
+        rows(cloud)
+    assert caught.value.code == 1108
+    assert (standin.counters.requests[LOGS], standin.counters.requests[NEWER_LOGS]) == (1, 1)
+
+
+def test_a_refused_device_is_not_asked_for_at_the_other_address(
+    standin: StandIn, cloud: TuyaCloud
+) -> None:
+    standin.faults.add(Fault("permission_denied", device=TV, times=None))
+    with pytest.raises(DeviceRejected):
+        rows(cloud, TV)
+    assert standin.counters.requests[NEWER_LOGS] == 0
 
 
 # ---- Tokens ------------------------------------------------------------------------------
@@ -293,7 +319,7 @@ def test_a_clock_far_off_is_refused(standin: StandIn, cloud: TuyaCloud) -> None:
 
 
 @pytest.mark.parametrize("answer", [{"code": 4711, "msg": "new"}, {"code": "x"}, {}])
-def test_an_unknown_code_stops_the_run(answer: dict[str, Any]) -> None:
+def test_an_unknown_code_is_a_refusal(answer: dict[str, Any]) -> None:
     error = error_of(answer, "somewhere")
     assert type(error) is SourceRejected
     assert error.code == (4711 if answer.get("code") == 4711 else None)
@@ -346,54 +372,6 @@ def test_a_server_without_a_trusted_certificate_gets_nothing(
 # ---- Servers that the stand-in does not play ---------------------------------------------
 
 
-@contextmanager
-def scripted(folder: Path, answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[TuyaCloud]:
-    """A client of an HTTPS server that answers each request by a function."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            answer(self)
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
-    web = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    web.daemon_threads = True
-    web.socket = context.wrap_socket(web.socket, server_side=True)
-    thread = threading.Thread(target=web.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    access = Credentials(
-        access_id=SecretStr("id"),
-        access_secret=SecretStr(SECRET),
-        host=f"127.0.0.1:{web.server_address[1]}",
-        ca_bundle=folder / "ca.pem",
-    )
-    cloud = TuyaCloud(access, timeout_s=0.3, pause=lambda pause_s: None)
-    try:
-        yield cloud
-    finally:
-        cloud.close()
-        web.shutdown()
-        web.server_close()
-        thread.join()
-
-
-def send(handler: BaseHTTPRequestHandler, result: Any) -> None:
-    """A whole answer of success; on the path of tokens, a token."""
-    if handler.path.startswith(TOKEN):
-        result = {"access_token": "t0ken" * 6}
-    body = json.dumps({"success": True, "t": 1, "result": result}).encode()
-    handler.send_response(200)
-    handler.send_header("Content-Length", str(len(body)))
-    handler.end_headers()
-    handler.wfile.write(body)
-
-
 def test_an_answer_that_trickles_meets_the_deadline(tmp_path: Path) -> None:
     """Each byte comes in time, the whole would take minutes."""
     over = threading.Event()
@@ -408,7 +386,7 @@ def test_an_answer_that_trickles_meets_the_deadline(tmp_path: Path) -> None:
         except OSError:
             handler.close_connection = True
 
-    with scripted(tmp_path, trickle) as cloud:
+    with scripted(tmp_path, trickle, timeout_s=0.3) as cloud:
         began = time.monotonic()
         with pytest.raises(SourceUnavailable, match="ReadTimeout"):
             cloud.devices()
@@ -423,6 +401,83 @@ def test_a_device_list_that_breaks_off_is_not_taken_for_whole(tmp_path: Path, ke
         with pytest.raises(TruncatedPull, match="device list"):
             cloud.devices()
         assert cloud.calls == (3 if key else 2)
+
+
+@pytest.mark.parametrize("logs", [[None], ["row"], {}, {"code": "x"}, "text", 7, [{}, None]])
+def test_log_rows_that_are_no_objects_are_no_usable_answer(tmp_path: Path, logs: Any) -> None:
+    page = {"logs": logs, "has_next": False}
+    with scripted(tmp_path, by_path(lambda path: page)) as cloud:
+        with pytest.raises(SourceUnavailable, match="another shape") as caught:
+            list(cloud.log_pages("plug01", START_MS, NOW_MS))
+        assert "plug01" in caught.value.where and cloud.calls == 2
+
+
+@pytest.mark.parametrize("page", [{"has_next": False}, {"hasMore": False}, {"logs": None}])
+def test_a_page_without_rows_is_an_empty_one(tmp_path: Path, page: dict[str, Any]) -> None:
+    with scripted(tmp_path, by_path(lambda path: page)) as cloud:
+        (only,) = cloud.log_pages("plug01", START_MS, NOW_MS)
+    assert only.rows == [] and only.last
+
+
+@pytest.mark.parametrize("more", [{"has_next": True, "next_row_key": {}}, {"has_more": True}])
+def test_more_rows_behind_a_key_that_is_none_are_a_truncated_pull(
+    tmp_path: Path, more: dict[str, Any]
+) -> None:
+    with (
+        scripted(tmp_path, by_path(lambda path: more | {"logs": []})) as cloud,
+        pytest.raises(TruncatedPull),
+    ):
+        list(cloud.log_pages("plug01", START_MS, NOW_MS))
+
+
+@pytest.mark.parametrize("devices", [[None], {"a": 1}, "text"])
+def test_a_device_list_of_something_else_is_no_usable_answer(tmp_path: Path, devices: Any) -> None:
+    with (
+        scripted(tmp_path, by_path(lambda path: {"devices": devices})) as cloud,
+        pytest.raises(SourceUnavailable, match="another shape"),
+    ):
+        cloud.devices()
+
+
+def test_no_proxy_stands_before_this_machine(
+    standin: StandIn, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert len(connect().devices()) == 10
+    for host in ("localhost:8443", "127.0.0.1", "127.1.2.3:1"):
+        assert not connect(host=host)._transport.session.trust_env
+    for host in ("openapi.tuyaus.com", "127.evil.example", "192.168.0.9:8443"):
+        assert connect(host=host)._transport.session.trust_env
+
+
+def test_a_check_costs_a_token_and_a_call_and_tells_refused_credentials(
+    standin: StandIn, connect: Connect
+) -> None:
+    connect().check()
+    assert standin.counters.total_requests == 2
+    with pytest.raises(SourceRejected) as caught:
+        connect(access_secret=SecretStr("x" * 32)).check()
+    assert caught.value.code == 1004
+
+
+@pytest.mark.parametrize("code", [1004, 1114, 28841002])
+def test_a_check_tells_a_refused_project_behind_a_good_token(tmp_path: Path, code: int) -> None:
+    with (
+        scripted(tmp_path, by_path(lambda path: code)) as cloud,
+        pytest.raises(SourceRejected) as caught,
+    ):
+        cloud.check()
+    assert caught.value.code == code and cloud.calls == 2
+
+
+@pytest.mark.parametrize("code", [1106, 1108, 28841105, 500, 4711])
+def test_a_check_makes_nothing_of_a_device_list_that_is_closed(tmp_path: Path, code: int) -> None:
+    with scripted(tmp_path, by_path(lambda path: code)) as cloud:
+        cloud.check()
+        assert cloud.calls == 2
 
 
 def test_words_in_a_good_answer_renew_nothing(tmp_path: Path) -> None:
