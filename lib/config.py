@@ -7,6 +7,7 @@ Belongs here: the settings that are no secrets. Does not belong here: secrets an
 import json
 import re
 import tomllib
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -36,9 +37,12 @@ __all__ = [
 
 def _known_zone(name: str) -> str:
     try:
-        ZoneInfo(name)
+        zone = ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: a folder of zones
         raise ValueError(f"'{name}' is not a time zone such as America/Sao_Paulo") from error
+    offset = datetime(2026, 1, 1, tzinfo=zone).utcoffset()
+    if offset and offset % timedelta(hours=1):
+        raise ValueError(f"'{name}' is not whole hours from UTC: energy is counted by hours of UTC")
     return name
 
 

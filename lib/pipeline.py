@@ -16,7 +16,7 @@ from typing import Any
 
 from lib import files, findings, history, monograph, notebooks, origins, page, sources
 from lib.config import Config
-from lib.errors import ConfigError, LatexMissing, ManuscriptError, NothingToPrint, PipelineError
+from lib.errors import LatexMissing, ManuscriptError, NothingToPrint, PipelineError
 from lib.findings import Finding
 from lib.journal import Journal
 from lib.monograph import Built
@@ -118,15 +118,10 @@ def begun(paths: Paths, config: Config, order: Order) -> Iterator[Run]:
     """Begin a run: no other runs in this store until it ends, and then it is recorded.
 
     Raises ConfigError where the source or the clock is wrong or another run is under way,
-    and StoreMismatch where the store holds other rows than the source's.
+    StoreMismatch where the store holds other rows than the source's, and SourceError where
+    the cloud refuses a store's first run.
     """
-    busy = ConfigError(
-        "another run is under way in this folder.",
-        where=str(paths.data),
-        risk="Nothing is lost: the next run asks for all that is not held.",
-        remedy="Wait for it to end, then start again.",
-    )
-    with files.locked(paths.data / "run.lock", busy=busy):
+    with origins.alone(paths):
         source, aside = order.source, None
         if COLLECT[0] in order.steps:
             source = sources.resolve(order.source, paths)

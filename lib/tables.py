@@ -20,6 +20,13 @@ BY_DEVICE: dict[str, tuple[str, int | None]] = {
 }
 
 
+def shown(frame: DataFrame, columns: Mapping[str, tuple[str, int | None]]) -> DataFrame:
+    """The columns of a frame that the monograph prints, with its headings and digits."""
+    digits = {column: places for column, (_, places) in columns.items() if places is not None}
+    headings = {column: heading for column, (heading, _) in columns.items()}
+    return frame[[*columns]].round(digits).rename(columns=headings)
+
+
 def _one_column(rows: Mapping[str, object]) -> DataFrame:
     return DataFrame({"valor": [*rows.values()]}, index=[*rows], dtype=object)
 

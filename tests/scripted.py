@@ -28,6 +28,7 @@ def server(folder: Path, respond: Respond) -> Iterator[Credentials]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # or each answer waits 40 ms
 
         def do_GET(self) -> None:
             respond(self)

@@ -159,7 +159,7 @@ def test_rows_without_code_value_or_time_stay(store: Paths, tmp_path: Path) -> N
         ({"code": 28841002, "msg": "expired", "success": False}, "error 28841002"),
         ([answer(ROWS), {"code": 1010, "msg": "token invalid", "success": False}], "error 1010"),
         ({"result": None, "success": True}, "no list"),
-        ({"result": {"has_next": False}, "success": True}, "no list"),
+        ({"result": {"id": "plug-1"}, "success": True}, "no list"),
         ({"a": 1}, "no list"),
         ([1, 2], "item 1"),
         ([{"code": "x", "value": "1"}], "no row of it has an event time"),
@@ -177,6 +177,39 @@ def test_a_bad_archive_says_why_and_writes_nothing(
     assert not store.raw.exists() and file.exists()
 
 
+EMPTY = [
+    [],
+    answer([]),
+    {"result": {"has_next": False}, "success": True},
+    {"result": {"hasMore": False}, "success": True, "t": 1},
+    {"result": {"logs": None, "has_more": False}, "success": True},
+    [answer([]), {"result": {"has_next": False}, "success": True}],
+]
+
+
+@pytest.mark.parametrize("device_id", [None, "plug-1"])
+@pytest.mark.parametrize("content", EMPTY)
+def test_an_archive_without_rows_is_no_error_and_claims_nothing(
+    store: Paths, tmp_path: Path, content: Any, device_id: str | None
+) -> None:
+    assert give(store, written(tmp_path, content), device_id) == []
+    assert not store.data.exists()
+
+
+def test_an_empty_answer_among_others_takes_nothing_from_them(store: Paths, tmp_path: Path) -> None:
+    pages = [answer(ROWS[:10]), {"result": {"has_next": False}, "success": True}, answer(ROWS[10:])]
+    assert give(store, written(tmp_path, pages))[0].rows == 30
+
+
+@pytest.mark.parametrize("name", ["demo_plug_1", "a1", "eb.12", "x" * 64])
+def test_an_id_may_have_underscores_and_dots(store: Paths, tmp_path: Path, name: str) -> None:
+    (done,) = give(store, written(tmp_path, ROWS), name)
+    assert done.device_id == name and (store.raw / name).is_dir()
+    store.journal.unlink()
+    (entry,), bad = adopt(store)
+    assert (entry.device_id, entry.rows, entry.complete, bad) == (name, 30, False, [])
+
+
 def test_one_bad_device_of_several_writes_nothing(store: Paths, tmp_path: Path) -> None:
     mixed = [*(r | {"device_id": "plug-1"} for r in ROWS), {"code": "x", "device_id": "plug-2"}]
     with pytest.raises(BadRawFile):
@@ -184,7 +217,10 @@ def test_one_bad_device_of_several_writes_nothing(store: Paths, tmp_path: Path) 
     assert not store.raw.exists()
 
 
-@pytest.mark.parametrize("name", ["../../outside", "/etc", "_registry", ".", "a b"])
+@pytest.mark.parametrize(
+    "name",
+    ["../../outside", "/etc", "_registry", ".", "a b", "a", "x..y", "journal.jsonl", "x" * 65],
+)
 def test_a_device_cannot_name_a_place_outside_the_store(
     store: Paths, tmp_path: Path, name: str
 ) -> None:
@@ -260,7 +296,8 @@ def test_folders_that_did_not_change_are_not_read(store: Paths) -> None:
         (json.dumps(ROWS)[:-3], "not JSON"),
         (json.dumps(answer(ROWS)), "not a list"),
         (older_layout(ROWS, device_id="plug-2"), "rows of plug-2"),
-        ("[]", "no row"),
+        ("", "not JSON"),
+        ("{}", "not a list"),
     ],
 )
 def test_a_bad_stray_is_set_aside_with_its_reason(store: Paths, content: str, why: str) -> None:
@@ -272,6 +309,46 @@ def test_a_bad_stray_is_set_aside_with_its_reason(store: Paths, content: str, wh
     assert moved == store.quarantine / "plug-1" / "2026-04-22" / "bad.json"
     reason = json.loads(moved.with_name("bad.json.reason.json").read_text())
     assert why in reason["what"]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("name", "start", "hours"),
+    [
+        ("copied", "2026-04-22T00:00", 24),
+        ("plug-1_20269999T000000Z_20269999T000000Z_logs", "2026-04-22T00:00", 24),
+        ("plug-1_20260421T220000Z_20260421T230000Z_logs", "2026-04-21T22:00", 1),
+        ("plug-1_20260421T220000Z_20260421T230000Z_logs_partial", "2026-04-21T22:00", 1),
+    ],
+)
+def test_an_empty_file_of_an_older_archive_is_entered_and_never_held(
+    store: Paths, name: str, start: str, hours: int, packed: bool
+) -> None:
+    file = stray(store, "[]", f"{name}.json")
+    if packed:
+        file.with_suffix(".json.gz").write_bytes(gzip.compress(file.read_bytes()))
+        file.unlink()
+    (entry,), bad = adopt(store)
+    begin = datetime.fromisoformat(start).replace(tzinfo=UTC)
+    assert bad == [] and (entry.rows, entry.complete, entry.dates) == (0, False, ())
+    assert (entry.start, entry.end) == (begin, begin + timedelta(hours=hours))
+    assert ingest.settled([entry], Ingestion()) == {}
+    assert adopt(store) == ([], [])
+
+
+def test_an_empty_file_in_a_folder_without_a_date_is_set_aside(store: Paths) -> None:
+    stray(store, "[]", day="elsewhere")
+    entered, (moved,) = adopt(store)
+    assert entered == [] and moved.read_text() == "[]"
+
+
+def test_a_file_whose_name_tells_no_instants_is_known_by_its_rows(store: Paths) -> None:
+    name = "plug-1_20269999T000000Z_20269999T000000Z_logs.json.gz"
+    file = stray(store, older_layout(ROWS, ingested_by="tcc/1"), name)
+    file.write_bytes(gzip.compress(file.read_bytes()))
+    (entry,), bad = adopt(store)
+    assert bad == [] and (entry.rows, entry.complete) == (30, False)
+    assert entry.end == NOW + timedelta(seconds=1)
 
 
 def test_strays_of_several_times_leave_the_newest_question_last(store: Paths) -> None:

@@ -154,6 +154,63 @@ def test_importing_an_archive_and_staging_it(store: Paths, tmp_path: Path) -> No
     assert staged(store)["value_num"].tolist() == [85.3]
 
 
+def test_an_archive_without_rows_is_imported_with_nothing_in_it(
+    store: Paths, tmp_path: Path
+) -> None:
+    empty, none = tmp_path / "empty.json", tmp_path / "none.json"
+    empty.write_text('{"result": {"has_next": false}, "success": true}')
+    none.write_text("[]")
+    done = tcc("import", empty, none, "--device", "plug01", "--data-dir", store.data)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("0 rows in it") == 2
+    assert "Next:" not in done.stdout
+    assert not store.raw.exists()
+
+
+def test_an_import_waits_for_the_run_that_holds_the_store(store: Paths, tmp_path: Path) -> None:
+    file = tmp_path / "old.json"
+    file.write_text(json.dumps([report("10 12:00", "cur_power", "853")]))
+    words = ("import", file, "--device", "plug01", "--data-dir", store.data)
+    with origins.alone(store):
+        busy = tcc(*words)
+        run = tcc("stage", "--data-dir", store.data)
+    assert busy.returncode == run.returncode == 1
+    assert "another run is under way in this folder" in busy.stderr
+    assert busy.stderr.strip() == run.stderr.strip()  # in the same words
+    assert not store.raw.exists()
+    assert tcc(*words).returncode == 0
+
+
+@pytest.mark.parametrize("command", ["status", "stage", "import"])
+def test_a_broken_mark_of_the_store_is_one_sentence(
+    store: Paths, tmp_path: Path, command: str
+) -> None:
+    store.data.mkdir()
+    store.source.write_text("x{")
+    file = tmp_path / "old.json"
+    file.write_text(json.dumps([report("10 12:00", "cur_power", "853")]))
+    rest = (file, "--device", "plug01") if command == "import" else ()
+    done = tcc(command, *rest, "--data-dir", store.data)
+    assert done.returncode == 1
+    assert "source.json: cannot be read" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert store.source.read_text() == "x{"
+
+
+def test_refused_credentials_leave_the_demo_house_where_it_is(
+    access: dict[str, str], store: Paths
+) -> None:
+    house = origins.Origin("simulated", "casa")
+    origins.claim(store, house, now=parse_instant(NOW))
+    store.raw.mkdir()
+    wrong = access | {"ACCESS_SECRET": "x" * 32}
+    done = tcc("ingest", "--now", NOW, "--data-dir", store.data, **wrong)
+    assert done.returncode == 1
+    assert "1004" in done.stderr
+    assert "gave way" not in done.stdout
+    assert origins.of(store) == house and store.raw.exists()
+
+
 def test_a_failed_import_leaves_the_demo_house_where_it_is(store: Paths, tmp_path: Path) -> None:
     now = parse_instant(NOW)
     origins.claim(store, origins.Origin("simulated", "casa"), now=now)

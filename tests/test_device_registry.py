@@ -214,7 +214,7 @@ def test_a_device_that_left_the_list_is_still_asked_for_and_named_once_a_day(
 
 
 def test_what_does_not_answer_repeats_no_finding_on_devices_that_left(
-    store: Paths, standin: StandIn, cloud: TuyaCloud, tmp_path: Path
+    store: Paths, cloud: TuyaCloud, tmp_path: Path
 ) -> None:
     """While a specification is missing the cloud is asked each hour; the finding comes once."""
     with scripted(tmp_path, by_path(gone_at_500)) as house:
@@ -264,7 +264,7 @@ def test_a_listed_id_that_names_no_folder_is_a_finding(
     findings = registry.refresh(store, house, (), now=NOW)
     assert [f.name for f in findings] == ["tcc.registry.odd_id"] * bool(odd)
     assert list(registry.names(store)) == ["plug01", "plug02"]
-    assert not [f for f in store.data.parent.rglob("*evil*")]
+    assert not list(store.data.parent.rglob("*evil*"))
     assert registry.refresh(store, house, (), now=NOW + HOUR) == []
 
 

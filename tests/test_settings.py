@@ -227,6 +227,8 @@ def test_settings_cannot_be_changed_after_reading(tmp_path: Path) -> None:
         ("[energy]\ngap_limit_h = 'three'", "energy.gap_limit_h"),
         ("[[devices]]\nid = 'bf0000000000000000abcd'", "devices.0.name"),
         ("[[devices]]\nid = '../../etc'\nname = 'x'", "devices.0.id"),
+        ("[[devices]]\nid = 'a..b'\nname = 'x'", "devices.0.id"),
+        ("[[devices]]\nid = '_a'\nname = 'x'", "devices.0.id"),
         (f"[site]\naccess_secret = '{CANARY}'", "site.access_secret"),
     ],
 )
@@ -245,6 +247,12 @@ def test_both_mapping_forms_name_devices(tmp_path: Path) -> None:
         config.Device(id=PLUG, name="Geladeira"),
         config.Device(id="eb11", name="Abajur", on_off_code="switch_led"),
     ]
+
+
+@pytest.mark.parametrize("name", ["demo_plug_1", "eb.12", "a1", "x" * 64])
+def test_an_id_may_have_underscores_and_dots(tmp_path: Path, name: str) -> None:
+    (tmp_path / "device_mapping.json").write_text(json.dumps({name: "Geladeira"}))
+    assert config.mapped_devices(tmp_path) == [config.Device(id=name, name="Geladeira")]
 
 
 def test_of_the_wizard_s_devices_only_id_and_name_are_read(tmp_path: Path) -> None:
@@ -302,3 +310,9 @@ def test_an_error_says_what_where_what_is_at_risk_and_what_to_do(
     with pytest.raises(ConfigError) as caught:
         config.credentials(tmp_path)
     assert all((caught.value.what, caught.value.where, caught.value.risk, caught.value.remedy))
+
+
+def test_a_zone_that_is_not_whole_hours_from_utc_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[site]\ntime_zone = "Asia/Kolkata"\n')
+    with pytest.raises(ConfigError, match="whole hours"):
+        config.load(tmp_path)

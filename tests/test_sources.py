@@ -1,7 +1,10 @@
 """Sources: which one is opened, and that rows of two kinds never share a store."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,10 +13,11 @@ from lib.config import Config, Device
 from lib.demo.catalogue import TV
 from lib.demo.simulated import SimulatedHouse
 from lib.demo.standin import StandIn
-from lib.errors import ConfigError, StoreMismatch
+from lib.errors import ConfigError, SourceRejected, StoreMismatch
 from lib.journal import Journal, Window
 from lib.paths import Paths
 from lib.sources import Origin
+from tests.scripted import SECRET, by_path, server
 
 NOW = datetime(2026, 4, 22, 15, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -187,3 +191,122 @@ def test_the_demo_house_is_refused_in_a_store_of_real_rows(store: Paths) -> None
     origins.claim(store, MEASURED, now=NOW)
     with pytest.raises(StoreMismatch), sources.opened("demo", store, Config(), now=NOW):
         pytest.fail("opened over real rows")
+
+
+# ---- Before a store changes for the cloud ------------------------------------------------
+
+
+@contextmanager
+def cloud_at(answer: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A cloud that answers every call alike, and the environment that leads to it."""
+    asked: list[str] = []
+    with server(folder, by_path(lambda path: answer, asked)) as access:
+        monkeypatch.setenv("ACCESS_ID", "id")
+        monkeypatch.setenv("ACCESS_SECRET", SECRET)
+        monkeypatch.setenv("API_ENDPOINT", f"https://{access.host}")
+        monkeypatch.setenv("TUYA_CA_BUNDLE", str(access.ca_bundle))
+        yield asked
+
+
+def claimed(way: str, store: Paths) -> None:
+    """Claim the store for the cloud, as the pipeline or as the notebook does."""
+    if way == "prepared":
+        sources.prepared("cloud", store, now=NOW)
+    else:
+        with sources.opened("cloud", store, Config(), now=NOW):
+            pass
+
+
+@pytest.mark.parametrize("way", ["prepared", "opened"])
+@pytest.mark.parametrize("code", [1004, 1005, 1114, 28841002])
+def test_refused_credentials_leave_a_simulated_store_where_it_is(
+    store: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, code: int
+) -> None:
+    origins.claim(store, SIMULATED, now=NOW)
+    before = fill(store)
+    with (
+        cloud_at(code, tmp_path, monkeypatch),
+        pytest.raises(SourceRejected, match=str(code)),
+    ):
+        claimed(way, store)
+    assert origins.of(store) == SIMULATED and contents(store.data) == before
+
+
+def test_a_wrong_secret_leaves_an_empty_store_unclaimed(
+    store: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with StandIn(SimulatedHouse(), now=NOW) as standin:
+        monkeypatch.setenv("ACCESS_ID", standin.access_id)
+        monkeypatch.setenv("ACCESS_SECRET", "x" * 32)
+        monkeypatch.setenv("API_ENDPOINT", standin.endpoint)
+        monkeypatch.setenv("TUYA_CA_BUNDLE", str(standin.ca_bundle))
+        with pytest.raises(SourceRejected, match="1004"):
+            sources.prepared("cloud", store, now=NOW)
+        assert standin.counters.total_requests == 1
+    assert origins.of(store) is None
+
+
+def test_a_cloud_that_gives_no_token_changes_nothing(
+    store: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origins.claim(store, SIMULATED, now=NOW)
+    with cloud_at({}, tmp_path, monkeypatch) as asked:
+        monkeypatch.delenv("TUYA_CA_BUNDLE")
+        with pytest.raises(SourceRejected, match="not trusted"):
+            sources.prepared("cloud", store, now=NOW)
+    assert asked == []
+    assert origins.of(store) == SIMULATED
+
+
+@pytest.mark.parametrize("way", ["prepared", "opened"])
+@pytest.mark.parametrize("answer", [{"devices": []}, 1106, 28841105])
+def test_a_good_token_claims_the_store_at_one_call_and_never_again(
+    store: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, answer: Any
+) -> None:
+    origins.claim(store, SIMULATED, now=NOW)
+    with cloud_at(answer, tmp_path, monkeypatch) as asked:
+        claimed(way, store)
+        assert origins.of(store) == MEASURED and len(asked) == 1
+        claimed("prepared", store)
+        claimed("opened", store)
+        assert len(asked) == 1
+
+
+def test_a_recorded_store_is_refused_before_the_cloud_is_asked(
+    store: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origins.claim(store, RECORDED, now=NOW)
+    with cloud_at({}, tmp_path, monkeypatch) as asked, pytest.raises(StoreMismatch):
+        sources.prepared("cloud", store, now=NOW)
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("x{", "", "[]", "null", "{}", '"measured"', '{"kind": "stolen"}', '{"kind": []}'),
+        '{"kind": "measured", "name": 7}',
+        '{"kind": "measured", "mains": "main"}',
+    ],
+)
+def test_a_broken_mark_is_an_error_with_its_name_and_changes_nothing(
+    store: Paths, text: str
+) -> None:
+    store.data.mkdir()
+    store.source.write_text(text)
+    for look in (
+        lambda: origins.of(store),
+        lambda: origins.claim(store, MEASURED, now=NOW),
+        lambda: origins.clock(store),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            look()
+        assert caught.value.where == str(store.source)
+        assert caught.value.risk and caught.value.remedy
+    assert store.source.read_text() == text
+
+
+def test_the_mark_that_the_message_proposes_is_understood(store: Paths) -> None:
+    store.data.mkdir()
+    store.source.write_text('{"kind": "measured"}')
+    assert origins.of(store) == MEASURED
