@@ -5,7 +5,7 @@ seen in them (`marts.py`), what to ask next (`ingest.py`).
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from lib import files, ingest, warehouse
 from lib.config import Ingestion
@@ -76,14 +76,19 @@ def read(connection: Connection, paths: Paths, day: str) -> dict[str, list[Span]
     if not file.exists():
         return {}
     query = (
-        "SELECT device_id, held_start, held_end "
+        "SELECT device_id, epoch_us(held_start), epoch_us(held_end) "
         "FROM read_parquet($file, hive_partitioning = false) ORDER BY ALL"
     )
     found: dict[str, list[Span]] = {}
     given = {"file": warehouse.literal(file)}
     for device, start, end in connection.execute(query, given).fetchall():
-        found.setdefault(device, []).append((start, end))
+        found.setdefault(device, []).append((_instant(start), _instant(end)))
     return found
+
+
+def _instant(microseconds: int) -> datetime:
+    """DuckDB gives instants to Python only with the package pytz."""
+    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds)
 
 
 def _write(connection: Connection, paths: Paths, day: str, spans: dict[str, list[Span]]) -> None:

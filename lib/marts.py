@@ -142,9 +142,12 @@ def _differs(connection: Connection, paths: Paths, table: str, day: str) -> bool
     old = warehouse.partition(paths.marts / table, day)
     if not old.exists():
         return True
-    query = "SELECT * FROM read_parquet($file, hive_partitioning = false)"
-    before = connection.execute(query, {"file": warehouse.literal(old)}).fetchall()
-    return before != connection.table(table).fetchall()
+    query = (
+        f"WITH old AS (SELECT * FROM read_parquet($file, hive_partitioning = false)), "
+        f"new AS (SELECT * FROM {table}) SELECT count(*) FROM "
+        "((FROM old EXCEPT ALL FROM new) UNION ALL (FROM new EXCEPT ALL FROM old))"
+    )
+    return connection.execute(query, {"file": warehouse.literal(old)}).fetchall() != [(0,)]
 
 
 def _days(folder: Path) -> list[str]:

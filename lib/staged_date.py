@@ -77,7 +77,7 @@ def build(
         return
     with files.replacing(target, check=lambda written: _check(connection, written, day)) as new:
         warehouse.write_parquet(connection, "staged", new)
-    counts = warehouse.run(connection, "stage_counts").fetchone() or (0, 0, 0, 0, 0)
+    counts = warehouse.run(connection, "stage_counts").fetchall()[0]
     report.came += counts[0]
     report.staged += counts[1]
     report.duplicate += counts[2]

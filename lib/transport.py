@@ -57,9 +57,9 @@ class Transport:
         try:
             return self._read(url, headers)
         except requests.exceptions.SSLError as error:
-            if "SSLEOFError" in str(error):
-                raise no_answer(where, "the connection broke") from error
-            raise untrusted(where) from error
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise untrusted(where) from error
+            raise no_answer(where, "the connection broke") from error
         except (requests.exceptions.InvalidHeader, UnicodeError):
             raise unsendable(where) from None  # the error itself repeats the secret
         except (OSError, UNREAD) as error:

@@ -1,5 +1,5 @@
 -- Offenders: rows outside the partition's date, or without a device.
-SELECT device_id, event_time, code
+SELECT device_id, event_time::VARCHAR AS event_time, code
 FROM partition
 WHERE device_id IS NULL
    OR event_time IS NULL
