@@ -167,11 +167,15 @@ def test_rows_that_come_late_reach_their_own_date(store: Paths) -> None:
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("cut", gzip.compress(b'[\n{"code":"cur_power"}\n]\n')[:-12]),
-        ("words", gzip.compress(b"<html>502 Bad Gateway</html>")),
-        ("error", gzip.compress(b'{"success":false,"code":1010,"msg":"token invalid"}')),
-        ("foreign", gzip.compress(b'[{"device_id":"other01","event_time":1773144000000}]')),
+        ("cut", gzip.compress(b'[\n{"code":"cur_power"}\n]\n', mtime=0)[:-12]),
+        ("words", gzip.compress(b"<html>502 Bad Gateway</html>", mtime=0)),
+        ("error", gzip.compress(b'{"success":false,"code":1010,"msg":"token invalid"}', mtime=0)),
+        (
+            "foreign",
+            gzip.compress(b'[{"device_id":"other01","event_time":1773144000000}]', mtime=0),
+        ),
     ],
+    ids=["cut", "words", "error", "foreign"],
 )
 def test_a_file_that_cannot_be_read_is_set_aside_and_the_rest_goes_on(
     store: Paths, name: str, content: bytes
