@@ -110,6 +110,7 @@ class Config(Frozen):
     ingestion: Ingestion = Ingestion()
     energy: Energy = Energy()
     devices: tuple[Device, ...] = ()
+    confirmed_changes: tuple[str, ...] = ()
 
 
 def load(root: Path = paths.ROOT) -> Config:

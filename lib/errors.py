@@ -10,8 +10,7 @@ PipelineError
 │  ├─ SourceRejected      credentials, subscription, quota, clock                 terminal
 │  └─ DeviceRejected      this device only: not linked, removed, unsupported      terminal
 ├─ DataError              what came cannot be used as it is
-│  ├─ BadRawFile          cut short, not JSON, an API error saved as a log        terminal
-│  └─ SchemaDrift         a unit or scale that changed                            terminal
+│  └─ BadRawFile          cut short, not JSON, an API error saved as a log        terminal
 ├─ NotebookError
 │  ├─ NotebookSignature   a parameter the notebook does not have                  terminal
 │  └─ NotebookFailed      a cell raised; the executed copy is kept                terminal
@@ -99,10 +98,6 @@ class DataError(PipelineError):
 
 class BadRawFile(Terminal, DataError):
     """A raw file that is cut short, is not JSON or holds something else than log rows."""
-
-
-class SchemaDrift(Terminal, DataError):
-    """A unit or scale that changed in the device's own specification."""
 
 
 class NotebookError(PipelineError):

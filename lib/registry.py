@@ -197,6 +197,32 @@ def specifications(paths: Paths) -> list[SpecInForce]:
     return [*_specifications(paths.registry)] if paths.registry.exists() else []
 
 
+@dataclass(frozen=True)
+class SpecChange:
+    """A code whose scale or unit is another one in a later specification of its device."""
+
+    before: SpecInForce
+    after: SpecInForce
+
+    @property
+    def name(self) -> str:
+        """What the user writes into `confirmed_changes` when it is right."""
+        after = self.after
+        return f"{after.device_id}/{after.spec.code}@{stamp(after.valid_from)}"
+
+
+def changes(paths: Paths) -> list[SpecChange]:
+    """Every change of scale or unit that the archived specifications show."""
+    newest: dict[tuple[str, str], SpecInForce] = {}
+    found = []
+    for spec in specifications(paths):
+        before = newest.get(key := (spec.device_id, spec.spec.code))
+        if before and (before.spec.scale, before.spec.unit) != (spec.spec.scale, spec.spec.unit):
+            found.append(SpecChange(before, spec))
+        newest[key] = spec
+    return found
+
+
 def _specifications(registry: Path) -> Iterator[SpecInForce]:
     for folder in sorted(f for f in registry.iterdir() if f.is_dir() and f.name != "devices"):
         for file in _dated(folder, "specification"):

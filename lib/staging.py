@@ -50,6 +50,10 @@ def run(
         _drop_others(paths, dates)
     _save(paths, config, mark, entries, offset, scanned_at)
     report.findings += [said.set_aside(path) for path in report.quarantined]
+    report.findings += [
+        said.changed(change, confirmed=change.name in config.confirmed_changes)
+        for change in registry.changes(paths)
+    ]
     report.seconds = time.monotonic() - began
     return report
 

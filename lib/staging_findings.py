@@ -8,6 +8,7 @@ from pathlib import Path
 from lib import raw
 from lib.findings import Finding
 from lib.journal import Entry
+from lib.registry import SpecChange
 
 
 def conflict(day: str, rows: int) -> Finding:
@@ -58,6 +59,20 @@ def set_aside(path: Path) -> Finding:
         "Suas linhas faltam em toda figura. A janela volta a ser pedida enquanto a nuvem a "
         "guarda; depois disso, conserte o arquivo e execute tcc import ARQUIVO --device ID.",
         {"file": str(path)} | raw.reason(path),
+    )
+
+
+def changed(change: SpecChange, *, confirmed: bool) -> Finding:
+    """A scale or unit that changed; it blocks the page until the user confirms it."""
+    old, new = change.before.spec, change.after.spec
+    return Finding(
+        "tcc.staging.scale_changed",
+        f"{change.after.device_id}: {new.code} passou de {old.unit} com escala {old.scale} para "
+        f"{new.unit} com escala {new.scale} em {change.after.valid_from:%d/%m/%Y}. Se a mudança "
+        "não for real, todo valor depois dela está errado. Se for, acrescente "
+        f'"{change.name}" a confirmed_changes em config.toml.',
+        {"change": change.name, "confirmed": confirmed},
+        blocks=not confirmed,
     )
 
 

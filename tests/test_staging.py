@@ -74,6 +74,20 @@ def test_the_specification_in_force_at_the_rows_time_counts(store: Paths) -> Non
     assert staged(store)["value_num"].tolist() == [85.3, 85.3, 8.53]
 
 
+def test_a_changed_scale_blocks_the_page_until_it_is_confirmed(store: Paths) -> None:
+    changed = json.loads(json.dumps(SPECIFICATION).replace('\\"scale\\":1', '\\"scale\\":2'))
+    archive_specification(store, "5", SPECIFICATION)
+    archive_specification(store, "8", SPECIFICATION)
+    assert staging.run(store, CONFIG).findings == []
+    archive_specification(store, "11", changed)
+    (found,) = staging.run(store, CONFIG).findings
+    assert (found.name, found.blocks) == ("tcc.staging.scale_changed", True)
+    name = "plug01/cur_power@20260311T000000Z"
+    assert found.data["change"] == name
+    confirmed = CONFIG.model_copy(update={"confirmed_changes": (name,)})
+    assert [f.blocks for f in staging.run(store, confirmed).findings] == [False]
+
+
 def test_without_a_specification_the_typical_scale_is_used_and_a_finding_says_so(
     store: Paths,
 ) -> None:
