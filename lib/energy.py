@@ -56,7 +56,8 @@ def metered(daily: DataFrame) -> DataFrame:
 def with_rest(daily: DataFrame, mains: Iterable[str]) -> DataFrame:
     """Devices behind the mains meter, and what the meter saw beyond them. [energy_wh: Wh]
 
-    Without a mains meter the devices alone. A day's rest is missing where it would be
+    Without a mains meter the devices alone; with it, a day's coverage is that of the meter,
+    on which the day's sum stands. A day's rest is missing where it would be
     negative: then the meters disagree by more than the unmeasured load.
     """
     is_mains = daily["device_id"].isin(list(mains))
@@ -72,7 +73,9 @@ def with_rest(daily: DataFrame, mains: Iterable[str]) -> DataFrame:
     rest_wh = rest(daily, mains)
     shown = of_house.assign(energy_wh=rest_wh.where(rest_wh > 0)).reset_index()
     shown = shown.assign(device_id="", device_name=REST, meter="difference")
-    return pd.concat([daily[~is_mains], shown], ignore_index=True)
+    both = pd.concat([daily[~is_mains], shown], ignore_index=True)
+    of_day = both["local_date"].map(of_house["coverage"]).fillna(0.0)
+    return both.assign(coverage=of_day)
 
 
 def rest(daily: DataFrame, mains: Iterable[str]) -> "Series[float]":

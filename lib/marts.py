@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from lib import bookmark, files, held, registry, staging, warehouse
+from lib import bookmark, files, held, origins, registry, staging, warehouse
 from lib.bookmark import Bookmark
 from lib.config import Config
 from lib.datapoints import FACTORS, KNOWN
@@ -89,7 +89,8 @@ def _drop_others(paths: Paths, days: set[str]) -> None:
 
 def _rules(paths: Paths, config: Config) -> dict[str, str]:
     """By what dates are built: SQL, settings, and how often all was staged again."""
-    settings = (config.energy, config.site.time_zone, config.ingestion.retention_days)
+    zone = origins.site(paths, config.site).time_zone
+    settings = (config.energy, zone, config.ingestion.retention_days)
     names = sorted(registry.names(paths, config.devices).items())
     return {
         "sql": bookmark.sql_rules(*SQL),
@@ -168,7 +169,8 @@ def _build_daily(
     connection: Connection, paths: Paths, config: Config, days: list[str]
 ) -> list[str]:
     """Build the local dates that the hours of the UTC dates fall on."""
-    zone = ZoneInfo(config.site.time_zone)
+    time_zone = origins.site(paths, config.site).time_zone
+    zone = ZoneInfo(time_zone)
     local_dates = sorted({str(d) for day in days for d in _local_dates(day, zone)})
     for local_date in local_dates:
         around = [str(date.fromisoformat(local_date) + DAY * n) for n in (-1, 0, 1)]
@@ -176,7 +178,7 @@ def _build_daily(
         parameters = {
             "hours": [warehouse.literal(file) for file in hours if file.exists()],
             "local_date": local_date,
-            "time_zone": config.site.time_zone,
+            "time_zone": time_zone,
         }
         warehouse.run(connection, "marts_daily", parameters)
         _replace(

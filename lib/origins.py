@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 import lib
 from lib import files, settings
+from lib.config import Site
 from lib.errors import ConfigError, StoreMismatch
 from lib.journal import Journal
 from lib.paths import Paths
@@ -35,13 +36,16 @@ SAID: dict[Kind, str] = {
 class Origin:
     """What a store's rows are: measured, simulated or a recorded series, and whose.
 
-    `mains` are ids of meters of the whole house, where the source knows them.
+    `mains` are ids of meters of the whole house, and `time_zone` and `country` say where it
+    stood, where the source knows them.
     """
 
     kind: Kind
     name: str = ""
     attribution: str = ""
     mains: tuple[str, ...] = ()
+    time_zone: str = ""
+    country: str = ""
 
     @property
     def simulated(self) -> bool:
@@ -56,6 +60,15 @@ class Origin:
     def ingested_by(self) -> str:
         """The mark that each raw record carries."""
         return f"tcc/{lib.__version__}" + ("" if self.kind == "measured" else f" {self.kind}")
+
+
+def site(paths: Paths, configured: Site) -> Site:
+    """Where the rows were measured: the configured site, or the place of a recorded series."""
+    held = of(paths)
+    if held is None or not held.time_zone:
+        return configured
+    place = {"time_zone": held.time_zone, "country": held.country, "subdivision": None}
+    return configured.model_copy(update=place)
 
 
 def of(paths: Paths) -> Origin | None:

@@ -19,7 +19,7 @@ from lib.config import Config, Device
 from lib.credentials import Credentials, credentials
 from lib.errors import ConfigError
 from lib.journal import Journal
-from lib.origins import Kind, Origin
+from lib.origins import Origin
 from lib.paths import Paths
 from lib.times import HOUR, parse_instant
 from lib.tuya import TuyaCloud
@@ -174,5 +174,12 @@ def _house(name: Name, series: str) -> "SimulatedHouse | RecordedHouse":
 
 
 def _origin_of(house: "SimulatedHouse | RecordedHouse") -> Origin:
-    kind: Kind = "simulated" if house.simulated else "recorded"
-    return Origin(kind, house.name, house.attribution, getattr(house, "mains", ()))
+    """A simulated house stands at the site of config.toml, a recorded one where it stood."""
+    return Origin(
+        "simulated" if house.simulated else "recorded",
+        house.name,
+        house.attribution,
+        mains=getattr(house, "mains", ()),
+        time_zone=getattr(house, "time_zone", ""),
+        country=getattr(house, "country", ""),
+    )

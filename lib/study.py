@@ -16,7 +16,7 @@ from pandas import DataFrame
 
 from lib import config as settings
 from lib import coverage, held, origins, registry, warehouse
-from lib.config import Config
+from lib.config import Config, Site
 from lib.page import Page, Vintage
 from lib.paths import Paths
 from lib.times import HOUR, floor_hour, parse_instant
@@ -49,8 +49,13 @@ class Study:
 
     @property
     def time_zone(self) -> str:
-        """The site's time zone."""
-        return self.config.site.time_zone
+        """The time zone of the place where the rows were measured."""
+        return self.site.time_zone
+
+    @cached_property
+    def site(self) -> Site:
+        """The place where the rows were measured."""
+        return origins.site(self.paths, self.config.site)
 
     @cached_property
     def hourly(self) -> DataFrame:
@@ -159,7 +164,7 @@ class Study:
 
     def is_holiday(self, day: date) -> bool:
         """Whether a date is a public holiday at the site."""
-        site = self.config.site
+        site = self.site
         return day in holidays.country_holidays(site.country, subdiv=site.subdivision)
 
 

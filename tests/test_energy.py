@@ -71,6 +71,10 @@ def test_what_the_mains_meter_saw_beyond_the_devices_is_a_bar_of_its_own() -> No
     assert shown[energy.REST, pd.Timestamp(2026, 3, 10)] == 250
     assert math.isnan(shown[energy.REST, pd.Timestamp(2026, 3, 11)])
     assert (energy.REST, pd.Timestamp(2026, 3, 12)) not in shown.index
+    silent = daily.assign(coverage=[0.2, 0.95, 0.2, 0.5, 0.2])
+    assert energy.with_rest(silent, ["meter"]).groupby("local_date")["coverage"].max().tolist() == [
+        *(0.95, 0.5, 0.0),
+    ]
     assert ("Meter", pd.Timestamp(2026, 3, 10)) not in shown.index
     assert energy.house(daily, ["meter"])["energy_wh"].sum() == 430
     assert energy.house(daily, [])["energy_wh"].sum() == 710

@@ -184,9 +184,6 @@ def test_a_simulated_store_gives_way_to_a_recorded_series_whole(
     assert contents(kept) == contents(done.paths)
     assert len(Journal(kept.journal).all()) == len(Journal(done.paths.journal).all())
     assert set(staged(store)["ingested_by"].str.split(" ").str[1]) == {"recorded"}
-    assert origins.of(store) == origins.Origin("recorded", *_named(series))
-
-
-def _named(series: str) -> tuple[str, str]:
-    house = recorded_house(series)
-    return house.name, house.attribution
+    house, held = recorded_house(series), origins.of(store)
+    assert held and (held.kind, held.name) == ("recorded", house.name)
+    assert (held.attribution, held.time_zone) == (house.attribution, "Etc/GMT+3")

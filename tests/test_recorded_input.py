@@ -1,6 +1,6 @@
 """Real input through the whole way: what must come out, to the watt-hour."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from lib.config import Config
 from lib.demo import uci
 from lib.demo.recorded import recorded_house
 from lib.paths import Paths
+from lib.study import Study
 from lib.times import DAY, parse_instant
 from tests.rows import build, contents, staged, table
 
@@ -75,6 +76,14 @@ def test_the_uci_house_comes_out_exactly(
     for month, kwh in expected.items():
         assert months.loc[month, "kwh"] == pytest.approx(kwh, rel=1e-4)
     assert months.loc[4, "days"] / 30 == pytest.approx(0.914, abs=0.0005)
+
+    study = Study.open(store.data)
+    assert study.time_zone == "Etc/GMT-1"
+    assert study.is_holiday(date(2007, 4, 9)) and not study.is_holiday(date(2007, 4, 21))
+    april = study.daily[
+        study.daily["device_id"].eq(uci.HOUSE) & study.daily["local_date"].dt.month.eq(4)
+    ]
+    assert april["energy_wh_integral"].sum() / 1000 == pytest.approx(586.358, rel=1e-4)
 
 
 def test_a_real_plugs_day_has_its_energy_and_no_gap(shared_data: Path, store: Paths) -> None:

@@ -40,7 +40,13 @@ def house(file: Path) -> RecordedHouse:
         levels(code, time_ms, value, _changed(value))
         for code, value in zip(codes, values, strict=True)
     ]
-    return RecordedHouse("Aquecedor em Córdoba (2025)", ATTRIBUTION, [(_device(), merged(tracks))])
+    return RecordedHouse(
+        "Aquecedor em Córdoba (2025)",
+        ATTRIBUTION,
+        [(_device(), merged(tracks))],
+        time_zone="Etc/GMT+3",
+        country="AR",
+    )
 
 
 def _changed(value: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -83,9 +83,12 @@ class RecordedHouse:
         attribution: str,
         contents: Sequence[tuple[DemoDevice, Track]],
         *,
+        time_zone: str,
+        country: str,
         mains: tuple[str, ...] = (),
     ) -> None:
         self.name, self.attribution, self.mains = name, attribution, mains
+        self.time_zone, self.country = time_zone, country
         self._devices = [device for device, _ in contents]
         self._tracks = {device.id: track for device, track in contents}
 

@@ -69,7 +69,14 @@ def house(file: Path) -> RecordedHouse:
     for device_id, name, wh in (*submeters, (HEATER, "Aquecedor e ar-condicionado", heater)):
         track = merged([_increments(time_ms, wh), contact])
         contents.append((_device(device_id, name, _submeter_specification()), track))
-    return RecordedHouse("Casa em Sceaux (UCI, 2006-2007)", ATTRIBUTION, contents, mains=(HOUSE,))
+    return RecordedHouse(
+        "Casa em Sceaux (UCI, 2006-2007)",
+        ATTRIBUTION,
+        contents,
+        time_zone="Etc/GMT-1",
+        country="FR",
+        mains=(HOUSE,),
+    )
 
 
 def _changed(value: Ints, missing_: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
