@@ -90,7 +90,7 @@ def _drop_others(paths: Paths, days: set[str]) -> None:
 def _rules(paths: Paths, config: Config) -> dict[str, str]:
     """By what dates are built: SQL, settings, and how often all was staged again."""
     zone = origins.site(paths, config.site).time_zone
-    settings = (config.energy, zone, config.ingestion.retention_days)
+    settings = (config.energy, zone, config.ingestion.retention_days, _switches(config))
     names = sorted(registry.names(paths, config.devices).items())
     return {
         "sql": bookmark.sql_rules(*SQL),
@@ -107,6 +107,13 @@ def _prepare(connection: Connection, paths: Paths, config: Config) -> None:
     connection.register("units", pd.DataFrame(FACTORS.items(), columns=["unit", "factor"]))
     names = list(registry.names(paths, config.devices).items())
     connection.register("names", pd.DataFrame(names, columns=["device_id", "device_name"]))
+    switches = pd.DataFrame(_switches(config), columns=["device_id", "code"], dtype="str")
+    connection.register("switches", switches)
+
+
+def _switches(config: Config) -> list[tuple[str, str]]:
+    """The codes that the user says switch a device, beside Tuya's own `switch...`."""
+    return [(d.id, d.on_off_code) for d in config.devices if d.on_off_code]
 
 
 def _build_date(connection: Connection, paths: Paths, config: Config, day: str) -> bool:

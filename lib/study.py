@@ -122,12 +122,9 @@ class Study:
             "WHERE event_time >= $start AND event_time < $end"
         )
         with warehouse.connect() as connection:
-            parameters = {"files": warehouse.partitions(self.paths.staging), **self._window}
+            files = warehouse.partitions(self.paths.staging)
+            parameters = {"files": files, "start": self.start, "end": self.end}
             return int(warehouse.frame(connection, query, parameters)["rows"][0])
-
-    @property
-    def _window(self) -> dict[str, datetime]:
-        return {"start": self.start, "end": self.end}
 
     def _read(self, table: str, time: str, columns: tuple[str, ...], start: datetime) -> DataFrame:
         frame = warehouse.read(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lib import files, marts, raw, staging
-from lib.config import Config, Energy
+from lib import files, marts, raw, staging, warehouse
+from lib.config import Config, Device, Energy
 from lib.journal import Journal, Window
 from lib.paths import Paths
 from lib.raw import Row
@@ -367,3 +367,17 @@ def test_a_changed_gap_limit_builds_every_date_again(store: Paths) -> None:
     keep(store, [report("12 10:00", "cur_power", "1000")])
     build(store, Config(ingestion=CONFIG.ingestion, energy=Energy(gap_limit_h=1)))
     assert hourly(store, "energy_wh_integral") == pytest.approx({"10 10": 100, "12 10": 100})
+
+
+def test_the_code_that_the_user_says_switches_a_device_makes_its_states(store: Paths) -> None:
+    heater = Device(id="plug01", name="Aquecedor", on_off_code="heat_on")
+    rows = [report("10 10:00", "heat_on", "true"), report("10 11:00", "heat_on", "false")]
+    keep(store, rows)
+    build(store)
+    assert warehouse.read(store.marts / "states").empty
+    build(store, CONFIG.model_copy(update={"devices": (heater,)}))
+    states = table(store, "states")
+    assert [(s.code, bool(s.is_on)) for s in states.itertuples()] == [
+        ("heat_on", True),
+        ("heat_on", False),
+    ]

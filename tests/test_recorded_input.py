@@ -36,17 +36,22 @@ def query(store: Paths, text: str, folder: Path) -> DataFrame:
         return warehouse.frame(connection, text, {"files": warehouse.partitions(folder)})
 
 
-@pytest.mark.slow
-def test_the_uci_house_comes_out_exactly(
-    shared_data: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """Four devices, 135 days, seven days of memory: every row once, every watt-hour there."""
+@pytest.fixture(scope="module")
+def uci_store(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Paths:
+    """Four devices, 135 days, served with seven days of memory, collected, staged and built."""
     store = Paths.at(tmp_path_factory.mktemp("uci"))
     replay(shared_data / "uci_household", store, step=6 * DAY)
-    staging_report, _ = build(store)
-    assert staging_report.came - staging_report.duplicate == staging_report.staged
-    assert staging_report.conflicting == 0
+    counts, _ = build(store)
+    assert counts.came - counts.duplicate == counts.staged
+    assert counts.conflicting == 0
+    return store
 
+
+@pytest.mark.slow
+def test_every_row_that_the_uci_house_served_is_staged_once(
+    uci_store: Paths, shared_data: Path
+) -> None:
+    store = uci_store
     house = recorded_house(shared_data / "uci_household")
     span = (0, 2**62)
     served = {device.id: len(house.rows(device.id, *span)) for device in house.devices()}
@@ -54,30 +59,39 @@ def test_the_uci_house_comes_out_exactly(
     found = query(store, count, store.staging)
     assert dict(zip(found["device_id"], found["n"], strict=True)) == served
 
+
+@pytest.mark.slow
+def test_the_uci_house_has_its_energy_to_the_watt_hour(uci_store: Paths) -> None:
     sums = query(
-        store,
+        uci_store,
         "SELECT device_id, sum(value::BIGINT)::BIGINT AS wh FROM read_parquet($files) "
         "WHERE code = 'add_ele' GROUP BY 1",
-        store.staging,
+        uci_store.staging,
     )
     energy_wh = dict(zip(sums["device_id"], sums["wh"], strict=True))
     assert energy_wh[uci.KITCHEN] == 234_324
     assert energy_wh[uci.LAUNDRY] == 335_769
     assert energy_wh[uci.HEATER] == 1_242_667
 
+
+@pytest.mark.slow
+def test_the_uci_house_has_the_months_and_the_gap_that_were_published(uci_store: Paths) -> None:
     months = query(
-        store,
+        uci_store,
         "SELECT month(hour_start + INTERVAL 1 HOUR) AS month, "
         "sum(energy_wh_integral) / 1000 AS kwh, sum(alive_s) / 86400 AS days "
         "FROM read_parquet($files) WHERE device_id LIKE '%casa%' GROUP BY 1",
-        store.marts / "energy_hourly",
+        uci_store.marts / "energy_hourly",
     ).set_index("month")
     expected = {1: 1150.198, 2: 941.481, 3: 981.037, 4: 586.358}
     for month, kwh in expected.items():
         assert months.loc[month, "kwh"] == pytest.approx(kwh, rel=1e-4)
     assert months.loc[4, "days"] / 30 == pytest.approx(0.914, abs=0.0005)
 
-    study = Study.open(store.data)
+
+@pytest.mark.slow
+def test_the_uci_house_keeps_its_own_clock_and_holidays(uci_store: Paths) -> None:
+    study = Study.open(uci_store.data)
     assert study.time_zone == "Etc/GMT-1"
     assert study.is_holiday(date(2007, 4, 9)) and not study.is_holiday(date(2007, 4, 21))
     april = study.daily[

@@ -38,10 +38,6 @@ class Logs:
         self._known = {device.id for device in house.devices()}
         self._view = lru_cache(maxsize=8)(self._make_view)
 
-    def forget(self) -> None:
-        """Drop what is kept between pages, after a house changed its past."""
-        self._view.cache_clear()
-
     def device_logs(self, call: Call, device_id: str, fault: str | None = None) -> Answer:
         """`/v1.0/devices/{id}/logs`: rows of all types, `next_row_key` names the next page."""
         if device_id not in self._known:

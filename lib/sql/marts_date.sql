@@ -1,6 +1,6 @@
 -- Energy, voltage, gaps and switch states of one UTC date, from its staged rows and from what
 -- the day before left (`before`, `before_states`: values held, last sign of life).
--- Needs the tables rows, before, before_states, held, names; parameters $day, $gap_s.
+-- Needs the tables rows, before, before_states, held, names, switches; parameters $day, $gap_s.
 --
 -- A value holds until the next of its code. It is cut by an offline row, by a silence of all
 -- codes longer than the gap limit, and by time that was never asked about in whole (`held` has
@@ -249,7 +249,9 @@ ORDER BY device_id, gap_start;
 CREATE OR REPLACE TEMP TABLE states AS
 WITH switched AS (
     SELECT device_id, code, event_time AS t, amount
-    FROM rows WHERE starts_with(code, 'switch') AND amount IS NOT NULL
+    FROM rows
+    WHERE amount IS NOT NULL
+        AND (starts_with(code, 'switch') OR (device_id, code) IN (FROM switches))
     UNION ALL
     SELECT device_id, code, $day::TIMESTAMPTZ, amount FROM before_states
 )
