@@ -20,6 +20,7 @@ from lib.settings import Frozen
 
 __all__ = [
     "REGIONS",
+    "Alarms",
     "Config",
     "Credentials",
     "Device",
@@ -65,6 +66,19 @@ class Ingestion(Frozen):
     page_size: int = Field(default=100, ge=1, le=100)
     request_timeout_s: float = Field(default=20, gt=0)
     run_deadline_s: float = Field(default=1500, gt=0)
+    reconcile_h: float = Field(default=24, ge=0)
+    span_pages: int = Field(default=30, ge=1)
+    side_by_side: int = Field(default=4, ge=1, le=16)
+    calls_per_s: float = Field(default=10, gt=0)
+    monthly_calls: int = Field(default=26_000, ge=0)
+
+
+class Alarms(Frozen):
+    """When to be told."""
+
+    horizon_h: float = Field(default=96, gt=0)
+    silent_h: float = Field(default=24, gt=0)
+    quota_pct: float = Field(default=90, gt=0, le=100)
 
 
 class Energy(Frozen):
@@ -74,7 +88,7 @@ class Energy(Frozen):
 
 
 _DEVICE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,63}")
-_OURS = {"devices", "journal.jsonl"}  # what the raw store itself calls so
+_OURS = {"devices", "journal.jsonl", "attempts.jsonl"}  # what the raw store itself calls so
 
 
 def is_device_id(text: str) -> bool:
@@ -109,6 +123,7 @@ class Config(Frozen):
     site: Site = Site()
     ingestion: Ingestion = Ingestion()
     energy: Energy = Energy()
+    alarms: Alarms = Alarms()
     devices: tuple[Device, ...] = ()
     confirmed_changes: tuple[str, ...] = ()
 

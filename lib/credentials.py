@@ -50,6 +50,7 @@ class Environment(BaseSettings):
     endpoint: str | None = Field(None, validation_alias="API_ENDPOINT")
     ca_bundle: Path | None = Field(None, validation_alias="TUYA_CA_BUNDLE")
     mapping_path: Path | None = Field(None, validation_alias="DEVICE_MAPPING_PATH")
+    notify: SecretStr | None = Field(None, validation_alias="TCC_NOTIFY")
 
 
 class Credentials(Frozen):

@@ -7,6 +7,7 @@ PipelineError
 │  ├─ SourceUnavailable   time-out, 5xx, HTML, throttling                         transient
 │  ├─ TokenExpired        the token must be renewed                               transient
 │  ├─ TruncatedPull       a window ended before its last page                     transient
+│  ├─ OutOfTime           the run's own time is over                              transient
 │  ├─ SourceRejected      credentials, subscription, quota, clock                 terminal
 │  └─ DeviceRejected      this device only: not linked, removed, unsupported      terminal
 ├─ DataError              what came cannot be used as it is
@@ -82,6 +83,10 @@ class TokenExpired(Transient, SourceError):
 
 class TruncatedPull(Transient, SourceError):
     """A window ended before its last page; the pages that came are kept."""
+
+
+class OutOfTime(Transient, SourceError):
+    """The run's own time is over; what is left is asked for at the next one."""
 
 
 class SourceRejected(Terminal, SourceError):

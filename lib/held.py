@@ -7,11 +7,11 @@ seen in them (`marts.py`), what to ask next (`ingest.py`).
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from lib import files, ingest, warehouse
+from lib import files, spans, warehouse
 from lib.config import Ingestion
-from lib.ingest import Span
 from lib.journal import Entry, Journal
 from lib.paths import Paths
+from lib.spans import Span
 from lib.warehouse import Connection
 
 Spans = dict[tuple[str, str], list[Span]]  # (date, device) -> spans of it
@@ -35,7 +35,7 @@ def by_date(entries: Iterable[Entry], settings: Ingestion) -> Spans:
     found: Spans = {}
     for entry in entries:
         if own := span(entry, settings):
-            for start, end in ingest.by_day(*own):
+            for start, end in spans.by_day(*own):
                 found.setdefault((f"{start:%Y-%m-%d}", entry.device_id), []).append((start, end))
     return found
 
@@ -54,11 +54,11 @@ def update(
     for day in sorted({day for day, _ in new} | back):
         before = {} if day in back else read(connection, paths, day)
         source = whole if day in back else new
-        after = {device: list(spans) for device, spans in before.items()}
-        for (date, device), spans in source.items():
+        after = {device: list(own) for device, own in before.items()}
+        for (date, device), own in source.items():
             if date == day:
-                after.setdefault(device, []).extend(spans)
-        merged = {device: ingest.merge(spans) for device, spans in sorted(after.items())}
+                after.setdefault(device, []).extend(own)
+        merged = {device: spans.merge(own) for device, own in sorted(after.items())}
         if day in back or merged != before:
             _write(connection, paths, day, merged)
             changed.add(day)
@@ -67,7 +67,7 @@ def update(
 
 def days(entry: Entry) -> list[str]:
     """The UTC dates of an entry's window."""
-    return [f"{start:%Y-%m-%d}" for start, _ in ingest.by_day(entry.start, entry.end)]
+    return [f"{start:%Y-%m-%d}" for start, _ in spans.by_day(entry.start, entry.end)]
 
 
 def read(connection: Connection, paths: Paths, day: str) -> dict[str, list[Span]]:
@@ -91,8 +91,8 @@ def _instant(microseconds: int) -> datetime:
     return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds)
 
 
-def _write(connection: Connection, paths: Paths, day: str, spans: dict[str, list[Span]]) -> None:
-    rows = [(device, *span) for device, own in spans.items() for span in own]
+def _write(connection: Connection, paths: Paths, day: str, held: dict[str, list[Span]]) -> None:
+    rows = [(device, *span) for device, own in held.items() for span in own]
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE held "
         "(device_id VARCHAR, held_start TIMESTAMPTZ, held_end TIMESTAMPTZ)"

@@ -19,10 +19,9 @@ from lib.paths import Paths
 from lib.progress import Progress, silent
 from lib.refusals import Refusals
 from lib.sources import Source
-from lib.times import HOUR, floor_hour, midnight, to_ms
+from lib.spans import Span, by_day, merge, missing
+from lib.times import HOUR, floor_hour, to_ms
 from lib.tuya import TuyaCloud
-
-Span = tuple[datetime, datetime]
 
 
 @dataclass
@@ -64,31 +63,6 @@ def settled(entries: Iterable[Entry], settings: Ingestion) -> dict[str, list[Spa
     return {device: merge(own) for device, own in spans.items()}
 
 
-def merge(spans: Iterable[Span]) -> list[Span]:
-    """Spans as disjoint ones, ascending; empty and reversed ones vanish."""
-    merged: list[Span] = []
-    for start, end in sorted(span for span in spans if span[0] < span[1]):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
-        else:
-            merged.append((start, end))
-    return merged
-
-
-def missing(span: Span, spans: Sequence[Span]) -> list[Span]:
-    """What of a span the (merged) spans leave open."""
-    start, end = span
-    open_spans = []
-    for held_start, held_end in spans:
-        if held_start > start:
-            open_spans.append((start, min(held_start, end)))
-        start = max(start, held_end)
-        if start >= end:
-            break
-    open_spans.append((start, end))
-    return [(a, b) for a, b in open_spans if a < b]
-
-
 def plan(
     entries: Iterable[Entry], device_ids: Sequence[str], settings: Ingestion, *, now: datetime
 ) -> list[Window]:
@@ -106,16 +80,6 @@ def plan(
             start = floor_hour(start - HOUR) if start == oldest else start
             windows += [Window(device, a, b) for a, b in by_day(start, stop)]
     return sorted(windows, key=lambda window: (window.start, window.device_id))
-
-
-def by_day(start: datetime, end: datetime) -> list[Span]:
-    """A span cut at each midnight UTC."""
-    spans = []
-    while start < end:
-        stop = min(end, midnight(start) + timedelta(days=1))
-        spans.append((start, stop))
-        start = stop
-    return spans
 
 
 def run(

@@ -57,6 +57,21 @@ class Paths:
         return self.raw / "journal.jsonl"
 
     @property
+    def attempts(self) -> Path:
+        """One line for each collection, append-only."""
+        return self.raw / "attempts.jsonl"
+
+    @property
+    def usage(self) -> Path:
+        """Calls to the cloud, by month."""
+        return self.data / "usage.json"
+
+    @property
+    def alarms(self) -> Path:
+        """Which alarms are on, and since when they were told."""
+        return self.data / "alarms.json"
+
+    @property
     def registry(self) -> Path:
         """Device lists and specifications, dated, written when they change."""
         return self.raw / "_registry"

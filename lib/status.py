@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from lib import coverage, ingest, origins, registry, warehouse
+from lib import coverage, origins, registry, spans, warehouse
 from lib.config import Config
 from lib.journal import Entry, Journal
 from lib.paths import Paths
@@ -68,7 +68,7 @@ def _device(
     now: datetime,
 ) -> DeviceStatus:
     own = [e for e in entries if e.device_id == device_id and e.complete]
-    held = ingest.merge((e.start, e.end) for e in own)
+    held = spans.merge((e.start, e.end) for e in own)
     staged = rows[rows["device_id"] == device_id]
     newest = staged["newest"].iloc[0].to_pydatetime() if len(staged) else None
     return DeviceStatus(
@@ -83,10 +83,10 @@ def _device(
     )
 
 
-def _expires_h(held: list[ingest.Span], config: Config, now: datetime) -> float | None:
+def _expires_h(held: list[spans.Span], config: Config, now: datetime) -> float | None:
     """Hours until the oldest log that the cloud still has and we do not is forgotten."""
     memory = timedelta(days=config.ingestion.retention_days)
-    unread = ingest.missing((now - memory, now), held)
+    unread = spans.missing((now - memory, now), held)
     return (unread[0][0] + memory - now).total_seconds() / 3600 if unread else None
 
 

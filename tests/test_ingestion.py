@@ -28,10 +28,11 @@ from lib.errors import (
     TokenExpired,
     TruncatedPull,
 )
-from lib.ingest import Span, by_day, merge, missing, plan, settled
+from lib.ingest import plan, settled
 from lib.journal import Entry, Journal, Window
 from lib.paths import Paths
 from lib.sources import Origin, Source
+from lib.spans import Span, by_day, merge, missing
 from lib.times import from_ms, to_ms
 from lib.tuya import TuyaCloud
 from tests.scripted import LIST, by_path, scripted
