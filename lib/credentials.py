@@ -7,8 +7,10 @@ sees secrets first. Does not belong here: using them. A message never repeats a 
 import json
 import os
 import re
+from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -30,6 +32,10 @@ REGIONS = {
     "in": "openapi.tuyain.com",
     "sg": "openapi-sg.iotbing.com",
 }
+
+
+# What tinytuya's wizard leaves behind: the pair, and the devices' own keys.
+WIZARD_FILES = ("tinytuya.json", "devices.json", "tuya-raw.json", "snapshot.json")
 
 
 class Environment(BaseSettings):
@@ -60,6 +66,15 @@ class Credentials(Frozen):
     access_secret: SecretStr
     host: str
     ca_bundle: Path | None = None
+
+    @property
+    def on_this_machine(self) -> bool:
+        """Whether the server is on this machine, as a stand-in is."""
+        name = self.host.partition(":")[0].lower()
+        try:
+            return ip_address(name).is_loopback
+        except ValueError:
+            return name == "localhost"
 
 
 def environment(root: Path = paths.ROOT) -> Environment:
@@ -162,12 +177,35 @@ def _endpoint_host(endpoint: str) -> str:
     return host
 
 
-_SECRET_NAME = re.compile(r"SECRET|ACCESS_ID|TOKEN|PASSWORD|API_KEY", re.IGNORECASE)
+def exposed(root: Path = paths.ROOT) -> list[Path]:
+    """The files of secrets that the computer's other users can read; chmod 600 mends it."""
+    held = (_dotenv(root), *(root / name for name in WIZARD_FILES))
+    return [file for file in held if file.is_file() and file.stat().st_mode & 0o077]
+
+
+def notify_addresses(root: Path = paths.ROOT) -> list[str]:
+    """The addresses of TCC_NOTIFY, separated by blanks or commas; each is a secret.
+
+    A comma parts two addresses only before a scheme: one address may name several recipients.
+    Raises ConfigError.
+    """
+    told = environment(root).notify
+    text = told.get_secret_value() if told else ""
+    return [part for part in _BETWEEN.split(text) if part]
+
+
+_BETWEEN = re.compile(r"[\s,]*\s[\s,]*|,+(?=\w+://)|^,+|,+$")
+_SECRET_NAME = re.compile(r"SECRET|ACCESS_ID|TOKEN|PASSWORD|API_KEY|TCC_NOTIFY", re.IGNORECASE)
 
 
 def secret_values(root: Path = paths.ROOT) -> set[str]:
     """Every secret that this process can see, to be taken out of what it writes."""
     seen = {value for name, value in os.environ.items() if _SECRET_NAME.search(name)}
+    try:
+        for address in notify_addresses(root):
+            seen |= {address, *_parts_of(address)}
+    except ConfigError:
+        pass
     try:
         access = credentials(root)
     except ConfigError:
@@ -175,3 +213,24 @@ def secret_values(root: Path = paths.ROOT) -> set[str]:
     if access:
         seen |= {access.access_id.get_secret_value(), access.access_secret.get_secret_value()}
     return {value for value in seen if len(value) > 5}
+
+
+def _parts_of(address: str) -> Iterator[str]:
+    """What of an address of TCC_NOTIFY must not be written either, also as it is sent.
+
+    User and password, and of the rest all that may be a token: neither the name of a server
+    nor a short word in small letters, which, taken out, would tear words of notebooks.
+    """
+    place, _, query = address.partition("://")[2].partition("?")
+    authority, _, path = place.partition("/")
+    person, _, host = authority.rpartition("@")
+    user, _, password = person.partition(":")
+    tokens = [*path.split("/"), *(re.split("[=,]", query.replace("&", "=")))]
+    if not _SERVER.fullmatch(host):  # some services have a token where others have a server
+        tokens += [host, *host.split(":")]
+    for part in (person, user, password, *(t for t in tokens if not _NO_TOKEN.fullmatch(t))):
+        yield from (part, unquote(part))
+
+
+_SERVER = re.compile(r"(localhost|\[[0-9a-f:.]+\]|[\w-]+(\.[\w-]+)+)(:\d{1,5})?", re.IGNORECASE)
+_NO_TOKEN = re.compile(r"[a-z_]{1,11}|.*(%20|\+|\s).*")

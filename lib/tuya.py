@@ -1,66 +1,91 @@
 """The Tuya Cloud: the only importer of tinytuya. Dicts in, exceptions out.
 
-Belongs here: signing in, renewal by code, endpoints, paging, masking. Does not belong here:
-sending (`transport.py`), which windows to ask for, and where rows are kept.
+Belongs here: signing in, renewal by code, repeats, the device list, masking. Does not belong
+here: sending (`transport.py`), pages of logs (`tuya_logs.py`), which windows to ask for.
 
 tinytuya 1.20 reports half-read logs as success, has no time-out and repeats a query with a
-wrong signature after it renewed a token. So it only signs and sends here: its transport
-turns every answer that is no success into an error before tinytuya sees it.
+wrong signature after it renewed a token. So it only signs here: this project's transport
+sends, and turns every answer that is no success into an error before tinytuya sees it.
 """
 
+import json
 import logging
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import requests
 import tinytuya
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from lib.credentials import Credentials
-from lib.errors import (
-    DeviceRejected,
-    SourceRejected,
-    SourceUnavailable,
-    TokenExpired,
-)
-from lib.transport import Answer, Transport
-from lib.tuya_codes import NOT_OPENED, broken_off, no_answer, of_the_project
+from lib.errors import DeviceRejected, SourceRejected, SourceUnavailable, TokenExpired
+from lib.pace import Pace, repeating
+from lib.transport import Transport
+from lib.tuya_codes import NOT_OPENED, SIGN_INVALID, no_answer, of_the_project
+from lib.tuya_logs import LogPage, Logs, next_key, objects
 
-EVENT_TYPES = "1,2,3,4,5,6,7,8,9,10"
-ATTEMPTS = 4
+__all__ = ["LogPage", "TuyaCloud"]
+
 LIST = "/v1.0/iot-01/associated-users/devices"
 LIST_QUERY = {"size": "50"}
-# The same rows at two addresses; which of them a project may use differs.
-LOGS = "/v1.0/devices/{id}/logs", "/v2.0/cloud/thing/{id}/logs"
 NO_SPECIFICATION = (*NOT_OPENED, 1106)
 
 
 @dataclass(frozen=True)
-class LogPage:
-    """Rows of one answer, as they came, newest first; `last` says that no page follows."""
+class _Answer:
+    """What tinytuya sees of an answer; in `text` it would look for a dead token, and log it."""
 
-    rows: list[dict[str, Any]]
-    last: bool
+    content: bytes
+    text: str = ""
+    status_code: int = 200
 
 
-_active: ContextVar[Transport | None] = ContextVar("transport", default=None)
+@dataclass(frozen=True)
+class _Prepared:
+    """What tinytuya wants of `requests.Request`: the address with its query."""
+
+    url: str
+
+    def prepare(self) -> "_Prepared":
+        return self
+
+
+Send = Callable[[str, dict[str, str]], _Answer]
+_SUCCESS = _Answer(b'{"success":true,"result":{}}')  # the real one is parsed once, by transport
+_send: ContextVar[Send | None] = ContextVar("send", default=None)
 
 
 class _Requests:
     """Stands where tinytuya looks for `requests`; other users of tinytuya see no change."""
 
-    Request = requests.Request
     request = staticmethod(requests.request)
 
     @staticmethod
-    def get(url: str, headers: dict[str, str]) -> requests.Response | Answer:
-        transport = _active.get()
-        return transport.get(url, headers) if transport else requests.get(url, headers=headers)
+    def Request(method: str, url: str, params: Any) -> requests.Request | _Prepared:  # noqa: N802
+        if _send.get():
+            return _Prepared(f"{url}?{urlencode(params)}")
+        return requests.Request(method, url, params=params)
+
+    @staticmethod
+    def get(url: str, headers: dict[str, str]) -> requests.Response | _Answer:
+        send = _send.get()
+        return send(url, headers) if send else requests.get(url, headers=headers)
+
+
+@contextmanager
+def _sending(send: Send) -> Iterator[None]:
+    """Let tinytuya send by this project's transport."""
+    before = _send.set(send)
+    try:
+        yield
+    finally:
+        _send.reset(before)
 
 
 _module: Any = sys.modules["tinytuya.Cloud"]
@@ -71,10 +96,11 @@ _module.log.addFilter(lambda record: record.levelno >= logging.WARNING)
 
 
 class _Client(tinytuya.Cloud):  # type: ignore[misc]
-    """tinytuya's signing, pointed at the configured host."""
+    """tinytuya's signing with a token of its own, pointed at the configured host."""
 
-    def __init__(self, credentials: Credentials) -> None:
+    def __init__(self, credentials: Credentials, *, renewed: bool) -> None:
         self._host = credentials.host
+        self.renewed = renewed  # in place of an ended token, and not yet answered
         super().__init__(
             apiRegion="cn",
             apiKey=credentials.access_id.get_secret_value(),
@@ -86,7 +112,7 @@ class _Client(tinytuya.Cloud):  # type: ignore[misc]
 
 
 class TuyaCloud:
-    """A signed-in project of the Tuya Cloud; every failure is an exception."""
+    """A signed-in project of the Tuya Cloud, for several threads; every failure is an exception."""
 
     def __init__(
         self,
@@ -95,27 +121,37 @@ class TuyaCloud:
         timeout_s: float = 20,
         page_size: int = 100,
         pause: Callable[[float], None] = time.sleep,
+        calls_per_s: float | None = None,
     ) -> None:
-        self._credentials, self._page_size = credentials, page_size
-        self._transport = Transport(credentials, timeout_s)
+        self._credentials = credentials
+        self._transport = Transport(credentials, timeout_s, Pace(calls_per_s, pause=pause))
+        self._logs = Logs(self.get, page_size)
         self._client: _Client | None = None
-        self._logs = LOGS  # the one that answered last comes first
-        self._retrying = Retrying(
-            retry=retry_if_exception_type(SourceUnavailable),
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_exponential_jitter(multiplier=0.5, max=12),
-            sleep=pause,
-            reraise=True,
-        )
+        self._signing_in = threading.Lock()
+        self._retrying = repeating(pause, lambda: self.until)
 
     @property
     def calls(self) -> int:
         """Requests sent so far, repeats and tokens included: what the monthly quota counts."""
         return self._transport.calls
 
+    @property
+    def skew_s(self) -> float:
+        """The cloud's clock less this computer's at the newest answer; 0 before any. [s]"""
+        return self._transport.skew_s
+
+    @property
+    def until(self) -> float | None:
+        """When the run's time is over: no call is made past it. [s of time.monotonic]"""
+        return self._transport.until
+
+    @until.setter
+    def until(self, deadline: float | None) -> None:
+        self._transport.until = deadline
+
     def close(self) -> None:
         """Let go of the kept connections."""
-        self._transport.session.close()
+        self._transport.close()
 
     def check(self) -> None:
         """Ask for little, so that refused credentials show before anything is changed.
@@ -125,7 +161,7 @@ class TuyaCloud:
         """
         self._retrying(self._signed_in)
         try:
-            self._get_with_token(LIST, dict(LIST_QUERY))
+            self._get_with_token(LIST, LIST_QUERY)
         except (SourceUnavailable, DeviceRejected):
             return
         except SourceRejected as error:
@@ -137,35 +173,57 @@ class TuyaCloud:
         return self._retrying(self._get_with_token, path, query)
 
     def _get_with_token(self, path: str, query: dict[str, Any] | None) -> dict[str, Any]:
-        """Repeat once with a new client where the token ended, by code and not by text."""
-        try:
-            return self._get_once(path, query)
-        except TokenExpired:
-            self._client = None
-            return self._get_once(path, query)
+        """Repeat with a new client where the token ended, by code and not by text.
 
-    def _get_once(self, path: str, query: dict[str, Any] | None) -> dict[str, Any]:
-        client = self._signed_in()
-        with self._speaking(path):
-            result: dict[str, Any] = client.cloudrequest(path, query=query)["result"]
-            return result
+        A signature refused directly after that is worth one more client.
+        """
+        client: _Client | None = None
+        renewed = rebuilt = False
+        while True:
+            try:
+                client = self._signed_in(client, renewed=renewed and not rebuilt)
+                return self._get_once(client, path, query)
+            except TokenExpired:
+                if renewed:
+                    raise
+                renewed = True
+            except SourceRejected as error:
+                if error.code != SIGN_INVALID or rebuilt or not (client and client.renewed):
+                    raise
+                renewed = rebuilt = True
 
-    def _signed_in(self) -> _Client:
-        """The client with its token, which costs one call where there is none yet."""
-        with self._speaking("sign-in"):
-            self._client = self._client or _Client(self._credentials)
+    def _get_once(self, client: _Client, path: str, query: dict[str, Any] | None) -> dict[str, Any]:
+        """tinytuya signs and hands over; what comes stays here, so that it is parsed once."""
+        came: list[dict[str, Any]] = []
+
+        def send(url: str, headers: dict[str, str]) -> _Answer:
+            came.append(self._transport.get(url, headers))
+            return _SUCCESS
+
+        with _sending(send):
+            client.cloudrequest(path, query=query)
+        client.renewed = False
+        result: dict[str, Any] = came[-1]["result"]
+        return result
+
+    def _signed_in(self, failed: _Client | None = None, *, renewed: bool = False) -> _Client:
+        """The client in force, unless it is the one that failed; a new one costs one call.
+
+        Of several threads whose client failed one builds the next, the others take it.
+        """
+        with self._signing_in:
+            if self._client is None or self._client is failed:
+                self._client = None  # even if no token comes now
+                with _sending(self._send_for_token):
+                    self._client = _Client(self._credentials, renewed=renewed)
             return self._client
 
-    @contextmanager
-    def _speaking(self, where: str) -> Iterator[None]:
-        """Let tinytuya speak through this project's transport."""
-        active = _active.set(self._transport)
-        try:
-            yield
-        except (KeyError, TypeError) as error:  # a token answer without a token
-            raise no_answer(where, "an answer of another shape") from error
-        finally:
-            _active.reset(active)
+    def _send_for_token(self, url: str, headers: dict[str, str]) -> _Answer:
+        """tinytuya sees the token alone: in all else it trusts without looking."""
+        token = self._transport.get(url, headers)["result"].get("access_token")
+        if not (token and isinstance(token, str)):
+            raise no_answer("sign-in", "an answer without a token")
+        return _Answer(json.dumps({"success": True, "result": {"access_token": token}}).encode())
 
     def devices(self) -> list[dict[str, Any]]:
         """All devices linked to the project, as they came (secrets included: never write them).
@@ -177,10 +235,10 @@ class TuyaCloud:
         seen: set[str] = set()
         while True:
             result = self.get(LIST, dict(query))
-            found += _objects(result.get("devices"), LIST)
+            found += objects(result.get("devices"), LIST)
             if not result.get("has_more"):
                 return found
-            query["last_row_key"] = _next_key(result.get("last_row_key"), seen, "device list")
+            query["last_row_key"] = next_key(result.get("last_row_key"), seen, "device list")
 
     def specification(self, device_id: str) -> dict[str, Any]:
         """The device's own data points: type, scale and unit of each code."""
@@ -191,54 +249,12 @@ class TuyaCloud:
                 raise
             return self.get(f"/v1.0/iot-03/devices/{device_id}/specification")
 
-    def log_pages(self, device_id: str, start_ms: int, end_ms: int) -> Iterator[LogPage]:
+    def log_pages(
+        self, device_id: str, start_ms: int, end_ms: int, codes: Sequence[str] = ()
+    ) -> Iterator[LogPage]:
         """All log rows of a window, page by page, until the cloud says that none is left.
 
-        Raises TruncatedPull where the cloud says that more follows but gives no way to it, and
-        SourceUnavailable where its rows are none; any other SourceError of a page goes through.
+        `codes` are asked for where only reports are open to the project. Raises TruncatedPull
+        where more follows but nothing leads to it, any other SourceError as it came.
         """
-        query: dict[str, Any] = {
-            "type": EVENT_TYPES,
-            "start_time": start_ms,
-            "end_time": end_ms,
-            "query_type": 1,
-            "size": self._page_size,
-        }
-        seen: set[str] = set()
-        while True:
-            result = self._page(device_id, query)
-            last = not (result.get("has_next") or result.get("has_more"))
-            yield LogPage(rows=_objects(result.get("logs"), f"logs of {device_id}"), last=last)
-            if last:
-                return
-            query["start_row_key"] = _next_key(result.get("next_row_key"), seen, device_id)
-
-    def _page(self, device_id: str, query: dict[str, Any]) -> dict[str, Any]:
-        """One answer of the logs, from the other address where this one is closed."""
-        first, other = self._logs
-        try:
-            return self.get(first.format(id=device_id), dict(query))
-        except SourceRejected as error:
-            if error.code not in NOT_OPENED:
-                raise
-        result = self.get(other.format(id=device_id), dict(query))
-        self._logs = other, first
-        return result
-
-
-def _objects(items: Any, where: str) -> list[dict[str, Any]]:
-    """The objects of a list that may be absent. Raises SourceUnavailable for anything else."""
-    if items is None:
-        return []
-    if isinstance(items, list) and all(isinstance(item, dict) for item in items):
-        return items
-    raise no_answer(where, "an answer of another shape")
-
-
-def _next_key(key: Any, seen: set[str], where: str) -> str:
-    """The key of the next page. Raises TruncatedPull where there is none or it came before."""
-    name = str(key or "")
-    if name and name not in seen:
-        seen.add(name)
-        return name
-    raise broken_off(where, len(seen) + 1, repeated=bool(name))
+        return self._logs.pages(device_id, start_ms, end_ms, codes)

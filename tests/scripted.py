@@ -1,12 +1,15 @@
 """A cloud that answers as a test says, where the stand-in is too well behaved."""
 
 import json
+import select
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 
 import trustme
@@ -17,6 +20,7 @@ from lib.tuya import TuyaCloud
 
 TOKEN = "/v1.0/token"
 LIST = "/v1.0/iot-01/associated-users/devices"
+ELSEWHERE = "cloud.example"  # a name that leads nowhere, for what stands behind a proxy
 SECRET = "clear0text0secret0of0this0test00"  # pragma: allowlist secret
 
 Respond = Callable[[BaseHTTPRequestHandler], None]
@@ -37,7 +41,7 @@ def server(folder: Path, respond: Respond) -> Iterator[Credentials]:
             pass
 
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.issue_cert("127.0.0.1", ELSEWHERE).configure_cert(context)
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
     web = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     web.daemon_threads = True
@@ -68,6 +72,51 @@ def scripted(folder: Path, respond: Respond, *, timeout_s: float = 10) -> Iterat
             cloud.close()
 
 
+@contextmanager
+def proxy(port: int, *, silent: bool = False) -> Iterator[str]:
+    """A proxy that leads every CONNECT to a port of this machine; or never ends its answer."""
+    over = threading.Event()
+
+    class Tunnel(StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.readline().strip():
+                pass
+            if silent:
+                return drip(self.wfile, over)
+            self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            with socket.create_connection(("127.0.0.1", port)) as onward:
+                ends = {self.connection: onward, onward: self.connection}
+                while not over.is_set():
+                    for end in select.select(list(ends), [], [], 0.01)[0]:
+                        if not (some := end.recv(65_536)):
+                            return None
+                        ends[end].sendall(some)
+
+    class Server(ThreadingTCPServer):
+        daemon_threads = True
+        block_on_close = False
+
+    with Server(("127.0.0.1", 0), Tunnel) as tunnels:
+        thread = threading.Thread(target=tunnels.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{tunnels.server_address[1]}"
+        finally:
+            over.set()
+            tunnels.shutdown()
+            thread.join()
+
+
+def drip(out: Any, over: threading.Event, first: bytes = b"HTTP/1.1 200 OK\r\nX-Slow: ") -> None:
+    """Send an answer's beginning, then a byte now and then until it is over or nobody listens."""
+    try:
+        out.write(first)
+        while not over.wait(0.02):
+            out.write(b"x")
+    except OSError:
+        return
+
+
 def by_path(answer: Callable[[str], Any], asked: list[str] | None = None) -> Respond:
     """Answer each path by a result, or refuse it by a code; the token is given by itself.
 
@@ -83,7 +132,7 @@ def by_path(answer: Callable[[str], Any], asked: list[str] | None = None) -> Res
     return respond
 
 
-def send(handler: BaseHTTPRequestHandler, result: Any) -> None:
+def send(handler: BaseHTTPRequestHandler, result: Any, *, stamp: Any = 1) -> None:
     """A whole answer: of success, or of refusal where the result is a number.
 
     On the path of tokens it is a token.
@@ -92,7 +141,7 @@ def send(handler: BaseHTTPRequestHandler, result: Any) -> None:
         result = {"access_token": "t0ken" * 6}
     refused = isinstance(result, int)
     told = {"code": result, "msg": "no"} if refused else {"result": result}
-    body = json.dumps({"success": not refused, "t": 1, **told}).encode()
+    body = json.dumps({"success": not refused, "t": stamp, **told}).encode()
     handler.send_response(200)
     handler.send_header("Content-Length", str(len(body)))
     handler.end_headers()

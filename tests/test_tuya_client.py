@@ -3,10 +3,12 @@
 import json
 import logging
 import re
+import socket
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
@@ -15,32 +17,40 @@ from typing import Any
 
 import pytest
 import tinytuya
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from lib.credentials import Credentials
-from lib.demo.catalogue import FRIDGE, TV
+from lib.demo.catalogue import FRIDGE, TV, WASHER
 from lib.demo.faults import REFUSALS, Fault
+from lib.demo.house import REPORT
 from lib.demo.registry import FAKE_MARKERS
 from lib.demo.simulated import SimulatedHouse
 from lib.demo.standin import StandIn
 from lib.demo.state import Refusal
 from lib.errors import (
     DeviceRejected,
+    OutOfTime,
     SourceError,
     SourceRejected,
     SourceUnavailable,
     TokenExpired,
     TruncatedPull,
 )
-from lib.tuya import TuyaCloud
-from lib.tuya_codes import error_of
-from tests.scripted import SECRET, TOKEN, by_path, scripted, send
+from lib.tuya import LogPage, TuyaCloud
+from lib.tuya_codes import Consequence, consequence, error_of
+from lib.tuya_logs import CODES_IN_A_QUESTION, Logs
+from tests.scripted import ELSEWHERE, SECRET, TOKEN, by_path, drip, proxy, scripted, send
+from tests.scripted import server as scripted_server
 
 NOW = datetime(2026, 4, 22, 15, tzinfo=UTC)
 NOW_MS = 1_776_870_000_000
 START_MS = NOW_MS - 12 * 3_600_000
 HOUSE = SimulatedHouse()
 LOGS, NEWER_LOGS = "/v1.0/devices/{id}/logs", "/v2.0/cloud/thing/{id}/logs"
+REPORTS, NEWER_REPORTS = (f"/{v}/cloud/thing/{{id}}/report-logs" for v in ("v2.0", "v2.1"))
+CODES = ("cur_power", "add_ele", "switch_1")
 KEY_OF_ROW = ("event_time", "event_id", "code", "value")
 
 Connect = Callable[..., TuyaCloud]
@@ -191,16 +201,103 @@ def test_logs_come_from_the_newer_address_where_the_older_is_closed(
 ) -> None:
     fault = standin.faults.add(Fault(kind, path="/v1.0/devices", times=None))
     assert rows(cloud) == expected() and rows(cloud, TV) == expected(TV)
-    assert fault.done == 1  # which address answered is remembered
+    assert fault.done == 1  # that the older one is closed is remembered
     assert standin.counters.requests[NEWER_LOGS] > 5
 
 
-def test_logs_closed_at_both_addresses_are_refused(standin: StandIn, cloud: TuyaCloud) -> None:
-    standin.faults.add(Fault("path_invalid", path="/logs", times=None))
+@pytest.mark.parametrize(
+    ("closed", "path"), [(["/logs"], REPORTS), (["/logs", "/v2.0"], NEWER_REPORTS)]
+)
+@pytest.mark.parametrize(("kind", "times"), [("unauthorised", 1), ("path_invalid", 2)])
+def test_reports_come_where_no_log_is_open_and_say_that_they_are_reports(
+    standin: StandIn, cloud: TuyaCloud, kind: str, times: int, closed: list[str], path: str
+) -> None:
+    """An address costs a call where it is closed in so many words, else one of two devices."""
+    start_ms = NOW_MS - 72 * 3_600_000
+    for part in closed:
+        standin.faults.add(Fault(kind, path=part, times=None))
+    for device in (FRIDGE, TV, WASHER):
+        pages = list(cloud.log_pages(device, start_ms, NOW_MS, CODES))
+        came = [(r["event_time"], r["code"], r["value"]) for page in pages for r in page.rows]
+        house = reversed(HOUSE.rows(device, start_ms, NOW_MS + 1))
+        reports = [row for row in house if row.event_id == REPORT and row.code in CODES]
+        assert came == [(r.event_time_ms, r.code, r.value) for r in reports] and len(came) > 100
+        assert all(page.reports_only for page in pages)
+        assert [page.last for page in pages] == [False] * (len(pages) - 1) + [True]
+    asked = standin.counters.requests
+    refused = [LOGS, NEWER_LOGS, *[REPORTS] * (len(closed) - 1)]
+    assert [asked[address] for address in refused] == [times] * len(refused)
+    assert asked[path] >= 6
+
+
+def test_one_odd_device_does_not_turn_the_logs_of_others_into_reports(
+    standin: StandIn, cloud: TuyaCloud
+) -> None:
+    fault = standin.faults.add(Fault("path_invalid", path=f"{FRIDGE}/logs", times=None))
+    for _ in range(3):
+        assert all(p.reports_only for p in cloud.log_pages(FRIDGE, START_MS, NOW_MS, CODES))
+        assert rows(cloud, TV) == expected(TV)
+    assert fault.done == 2  # once at each address
+
+
+def test_log_pages_say_that_they_are_not_reports_alone(cloud: TuyaCloud) -> None:
+    pages = list(cloud.log_pages(FRIDGE, START_MS, NOW_MS, CODES))
+    assert pages and not any(page.reports_only for page in pages)
+
+
+def test_logs_closed_everywhere_are_refused_with_the_first_refusal(
+    standin: StandIn, cloud: TuyaCloud
+) -> None:
+    standin.faults.add(Fault("path_invalid", path="/v1.0/devices", times=None))
+    standin.faults.add(Fault("unauthorised", path="/v2", times=None))
+    with pytest.raises(SourceRejected) as caught:
+        list(cloud.log_pages(FRIDGE, START_MS, NOW_MS, CODES))
+    assert caught.value.code == 1108 and f"/v1.0/devices/{FRIDGE}/logs" in caught.value.where
+    every = (LOGS, NEWER_LOGS, REPORTS, NEWER_REPORTS)
+    assert [standin.counters.requests[path] for path in every] == [1, 1, 1, 1]
+
+
+def test_a_device_refused_everywhere_closes_no_address_for_the_others(
+    standin: StandIn, cloud: TuyaCloud
+) -> None:
+    standin.faults.add(Fault("path_invalid", device=FRIDGE, times=None))
+    with pytest.raises(SourceRejected):
+        list(cloud.log_pages(FRIDGE, START_MS, NOW_MS, CODES))
+    assert rows(cloud, TV) == expected(TV)
+
+
+def test_reports_are_not_asked_for_without_codes(standin: StandIn, cloud: TuyaCloud) -> None:
+    standin.faults.add(Fault("unauthorised", path="/logs", times=None))
     with pytest.raises(SourceRejected) as caught:
         rows(cloud)
-    assert caught.value.code == 1108
-    assert (standin.counters.requests[LOGS], standin.counters.requests[NEWER_LOGS]) == (1, 1)
+    asked = standin.counters.requests
+    assert caught.value.code == 28841105 and (asked[LOGS], asked[NEWER_LOGS]) == (1, 1)
+    assert asked[REPORTS] == 0
+    assert list(cloud.log_pages(FRIDGE, START_MS, NOW_MS, CODES))  # with codes they are
+
+
+def test_where_reports_are_all_there_is_a_device_without_codes_is_refused_alone(
+    standin: StandIn, cloud: TuyaCloud
+) -> None:
+    standin.faults.add(Fault("unauthorised", path="/logs", times=None))
+    assert list(cloud.log_pages(FRIDGE, START_MS, NOW_MS, CODES))
+    calls = cloud.calls
+    with pytest.raises(DeviceRejected) as caught:
+        rows(cloud, TV)
+    assert consequence(caught.value) == "skip" and TV in caught.value.where
+    assert cloud.calls == calls
+
+
+def test_a_refusal_between_two_pages_is_not_mended_at_another_address(
+    standin: StandIn, cloud: TuyaCloud
+) -> None:
+    """Another address would not know the key; the window is asked for again from its start."""
+    standin.faults.add(Fault("unauthorised", path="/v1.0/devices", after=1, times=None))
+    came: list[LogPage] = []
+    with pytest.raises(SourceRejected):
+        came += cloud.log_pages(FRIDGE, START_MS, NOW_MS)
+    assert standin.counters.requests[NEWER_LOGS] == 0
+    assert rows(cloud) == expected()
 
 
 def test_a_refused_device_is_not_asked_for_at_the_other_address(
@@ -259,6 +356,111 @@ def test_a_second_refusal_of_the_token_ends_in_token_expired(
     assert rows(cloud) == expected()  # the client is not dead
 
 
+def test_a_failed_renewal_leaves_a_client_that_signs_in_anew(
+    standin: StandIn, cloud: TuyaCloud, pauses: list[float]
+) -> None:
+    assert rows(cloud) == expected()
+    standin.tokens.rotate()
+    standin.faults.add(Fault("system_error", path=TOKEN, times=None))
+    with pytest.raises(SourceUnavailable):
+        rows(cloud)
+    assert len(pauses) == 3
+    standin.faults.clear()
+    assert rows(cloud) == expected()
+
+
+@pytest.mark.parametrize("end", [None, 1004, 1010])
+def test_a_signature_refused_after_a_renewal_is_worth_one_more_client(
+    tmp_path: Path, end: int | None
+) -> None:
+    """The token ends, the page signed with the next one is refused, then all is well, or not."""
+    asked: list[str] = []
+    answers: list[Any] = [{"devices": [{"id": "a"}]}, 1010, 1004, end or {"devices": []}]
+    with scripted(tmp_path, by_path(lambda path: answers[len(asked) - 1], asked)) as cloud:
+        assert cloud.devices() == [{"id": "a"}]
+        if end is None:
+            assert cloud.devices() == []
+        else:
+            with pytest.raises((SourceRejected, TokenExpired)) as caught:
+                cloud.devices()
+            assert caught.value.code == end
+        assert len(asked) == 4 and cloud.calls - len(asked) == 3  # a token for each client
+
+
+def test_a_signature_refused_long_after_a_renewal_ends_it(tmp_path: Path) -> None:
+    asked: list[str] = []
+    answers: list[Any] = [1010, {"devices": []}, 1004]
+    with scripted(tmp_path, by_path(lambda path: answers[len(asked) - 1], asked)) as cloud:
+        assert cloud.devices() == []
+        with pytest.raises(SourceRejected) as caught:
+            cloud.devices()
+        assert caught.value.code == 1004 and (len(asked), cloud.calls) == (3, 5)
+
+
+@pytest.mark.parametrize("token", ["", None, 5, [], {"a": 1}])
+def test_a_token_that_is_no_text_is_no_answer(tmp_path: Path, token: Any) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.path = "/elsewhere"
+        send(handler, {"access_token": token})
+
+    with scripted(tmp_path, answer) as cloud, pytest.raises(SourceUnavailable):
+        cloud.devices()
+
+
+# ---- Several threads ---------------------------------------------------------------------
+
+DEVICES = [device.id for device in HOUSE.devices()]
+
+
+def test_threads_share_a_token_and_lose_no_row(standin: StandIn, cloud: TuyaCloud) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        for device, came in zip(
+            DEVICES, threads.map(lambda device: rows(cloud, device), DEVICES), strict=True
+        ):
+            assert came == expected(device)
+    assert standin.counters.requests[TOKEN] == 1
+    assert cloud.calls == standin.counters.total_requests
+    assert len(cloud._transport._opened) <= 4
+
+
+def test_threads_that_meet_an_ended_token_ask_for_one_new_token(
+    standin: StandIn, cloud: TuyaCloud
+) -> None:
+    """All have read a first page when the token dies."""
+    threads = 8
+    ready = threading.Barrier(threads, action=standin.tokens.rotate, timeout=30)
+
+    def pull(number: int) -> list[int]:
+        pages = cloud.log_pages(FRIDGE, START_MS - number, NOW_MS)
+        came = list(next(pages).rows)
+        ready.wait()
+        return [row["event_time"] for page in (came, *(p.rows for p in pages)) for row in page]
+
+    with ThreadPoolExecutor(threads) as pool:
+        for number, came in enumerate(pool.map(pull, range(threads))):
+            assert came == [row[0] for row in expected(start_ms=START_MS - number)]
+    assert standin.counters.requests[TOKEN] == 2
+    assert set(standin.counters.refusals) == {1010}
+    assert 1 <= standin.counters.refusals[1010] <= threads
+
+
+def test_a_thread_that_only_took_a_renewed_client_may_have_it_rebuilt(tmp_path: Path) -> None:
+    """The renewing thread is answered late; the other one meets the refused signature first."""
+    asked: list[str] = []
+    other: list[Any] = []
+
+    def answer(path: str) -> Any:
+        number = len(asked)
+        if number == 2:  # signed with the renewed client, which no answer has proved yet
+            with ThreadPoolExecutor(1) as pool:
+                other.append(pool.submit(cloud.specification, "plug02").result(30))
+        return {1: 1010, 3: 1004}.get(number, {"status": [number]})
+
+    with scripted(tmp_path, by_path(answer, asked)) as cloud:
+        assert cloud.specification("plug01") == {"status": [2]}
+        assert other == [{"status": [4]}] and cloud.calls == 7
+
+
 # ---- Refusals ----------------------------------------------------------------------------
 
 
@@ -311,11 +513,40 @@ def test_wrong_credentials_are_refused_with_the_token(
     assert standin.counters.total_requests == 1
 
 
-def test_a_clock_far_off_is_refused(standin: StandIn, cloud: TuyaCloud) -> None:
-    standin.clock.skew_s = 1200
+@pytest.mark.parametrize(("skew_s", "way"), [(1200, "behind"), (-1200, "ahead")])
+def test_a_clock_far_off_is_refused_with_both_clocks(
+    standin: StandIn, cloud: TuyaCloud, skew_s: float, way: str
+) -> None:
+    standin.clock.skew_s = skew_s
     with pytest.raises(SourceRejected, match="network time") as caught:
         cloud.devices()
+    told = caught.value.remedy
     assert caught.value.code == 1013
+    assert re.search(rf"0:(19:5\d|20:0\d) \(h:mm:ss\) {way}\.", told)
+    there, here = map(datetime.fromisoformat, re.findall(r"\d{4}-\S+ \S+(?= UTC)", told))
+    assert (there - here).total_seconds() == pytest.approx(skew_s, abs=2)
+    assert cloud.skew_s == pytest.approx(skew_s, abs=2)
+
+
+def test_the_skew_is_the_clouds_clock_less_this_computers(
+    standin: StandIn, cloud: TuyaCloud
+) -> None:
+    assert cloud.skew_s == 0
+    for skew_s in (100.0, -40.0):
+        standin.clock.skew_s = skew_s
+        cloud.devices()
+        assert cloud.skew_s == pytest.approx(skew_s, abs=1)
+
+
+@pytest.mark.parametrize("stamp", [None, "text", True, -1, 10**400, 1e400, [], {}])
+def test_an_answer_without_a_sane_clock_is_an_answer(tmp_path: Path, stamp: Any) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        send(handler, {"devices": []}, stamp=stamp)
+
+    with scripted(tmp_path, answer) as cloud:
+        assert cloud.devices() == [] and cloud.skew_s == 0
+    for code in (1013, 28841004):
+        assert error_of({"code": code, "t": stamp}, "", here=NOW).code == code
 
 
 @pytest.mark.parametrize("answer", [{"code": 4711, "msg": "new"}, {"code": "x"}, {}])
@@ -369,29 +600,153 @@ def test_a_server_without_a_trusted_certificate_gets_nothing(
     assert standin.counters.total_requests == 0 and pauses == []
 
 
+def test_no_call_is_made_past_the_end_of_the_run(
+    standin: StandIn, cloud: TuyaCloud, pauses: list[float]
+) -> None:
+    cloud.devices()
+    before = cloud.calls
+    cloud.until = time.monotonic() - 1
+    for ask in (cloud.devices, lambda: rows(cloud), cloud.check):
+        with pytest.raises(OutOfTime):
+            ask()
+    assert cloud.calls == before == standin.counters.total_requests and pauses == []
+    cloud.until = None
+    assert rows(cloud) == expected()
+
+
+def test_a_wait_past_the_end_of_the_run_is_not_begun(
+    standin: StandIn, cloud: TuyaCloud, pauses: list[float]
+) -> None:
+    fault = standin.faults.add(Fault("too_frequent", path="/logs", times=None))
+    cloud.until = time.monotonic() + 2.9  # the first wait is 3 s or more
+    with pytest.raises(OutOfTime) as caught:
+        rows(cloud)
+    assert fault.done == 1 and pauses == []
+    assert isinstance(caught.value.__cause__, SourceUnavailable)
+
+
+def test_a_request_is_given_no_more_time_than_the_run_has_left(
+    standin: StandIn, connect: Connect
+) -> None:
+    fault = standin.faults.add(Fault("hang", path="/logs", times=None))
+    cloud = connect(timeout_s=30)
+    cloud.devices()
+    began = time.monotonic()
+    cloud.until = began + 0.3
+    with pytest.raises(OutOfTime):
+        rows(cloud)
+    assert time.monotonic() - began < 3 and fault.done == 1
+
+
+def test_calls_are_spaced_and_throttling_slows_them_all_down(
+    standin: StandIn, pauses: list[float]
+) -> None:
+    cloud = TuyaCloud(credentials(standin), pause=pauses.append, calls_per_s=5)
+    standin.faults.add(Fault("too_frequent", path="/logs"))
+    assert rows(cloud) == expected()
+    cloud.close()
+    waits = [pause for pause in pauses if pause < 3]
+    assert len(pauses) - len(waits) == 1  # the one after the complaint
+    # As the pauses do not last here, each call is expected a turn later than the one before.
+    assert cloud.calls - 2 <= len(waits) < cloud.calls
+    assert cloud._transport._pace.rate == pytest.approx(2.5, abs=1)
+
+
 # ---- Servers that the stand-in does not play ---------------------------------------------
 
 
-def test_an_answer_that_trickles_meets_the_deadline(tmp_path: Path) -> None:
+HEADERS = b"HTTP/1.1 200 OK\r\nX-Slow: "
+BODY = b"HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4000\r\n"
+CHUNK_EXTENSION = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4000;"
+TRICKLES = [b"HTTP/1.1 ", b"HTTP/1.1 100 Continue\r\nA: ", HEADERS, BODY, CHUNKED, CHUNK_EXTENSION]
+
+
+@pytest.mark.parametrize("first", TRICKLES)
+def test_an_answer_that_trickles_meets_the_deadline(tmp_path: Path, first: bytes) -> None:
     """Each byte comes in time, the whole would take minutes."""
     over = threading.Event()
-
-    def trickle(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        handler.send_header("Content-Length", "20000")
-        handler.end_headers()
-        try:
-            while not over.wait(0.02):
-                handler.wfile.write(b" ")
-        except OSError:
-            handler.close_connection = True
-
-    with scripted(tmp_path, trickle, timeout_s=0.3) as cloud:
+    with scripted(tmp_path, lambda it: drip(it.wfile, over, first), timeout_s=0.15) as cloud:
         began = time.monotonic()
-        with pytest.raises(SourceUnavailable, match="ReadTimeout"):
+        with pytest.raises(SourceUnavailable, match="Timeout"):
             cloud.devices()
         over.set()
-    assert time.monotonic() - began < 5
+    assert 4 * 0.15 <= time.monotonic() - began < 3
+
+
+def test_a_handshake_that_never_ends_meets_the_deadline(tmp_path: Path) -> None:
+    with scripted_server(tmp_path, lambda handler: None) as access:
+        pass
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        access = access.model_copy(update={"host": f"127.0.0.1:{silent.getsockname()[1]}"})
+        cloud = TuyaCloud(access, timeout_s=0.15, pause=lambda pause_s: None)
+        began = time.monotonic()
+        with pytest.raises(SourceUnavailable):
+            cloud.devices()
+        cloud.close()
+    assert 4 * 0.15 <= time.monotonic() - began < 3
+
+
+def test_the_addresses_of_a_host_share_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Full queues of three addresses: none refuses, none answers."""
+    with scripted_server(tmp_path, lambda handler: None) as access:
+        pass
+    with full_queue() as port:
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))] * 3
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **named: found)
+        access = access.model_copy(update={"host": f"127.0.0.1:{port}"})
+        cloud = TuyaCloud(access, timeout_s=0.15, pause=lambda pause_s: None)
+        began = time.monotonic()
+        with pytest.raises(SourceUnavailable):
+            cloud.devices()
+        cloud.close()
+    assert 4 * 0.15 <= time.monotonic() - began < 4 * 0.15 * 2
+
+
+@contextmanager
+def full_queue() -> Iterator[int]:
+    """A port whose queue of connections is full, so that a connection waits for ever."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        port = listener.getsockname()[1]
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.1", port))
+        try:
+            yield port
+        finally:
+            for one in waiting:
+                one.close()
+
+
+@pytest.mark.parametrize("place", ["answer", "proxy", "nowhere"])
+def test_the_deadline_holds_behind_a_proxy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    over = threading.Event()
+    respond = by_path(lambda path: {"devices": [{"id": "a"}]})
+    if place == "answer":
+        respond = lambda handler: drip(handler.wfile, over)  # noqa: E731
+    with scripted_server(tmp_path, respond) as access:
+        port = int(access.host.partition(":")[2])
+        with proxy(port, silent=place == "proxy") as url:
+            monkeypatch.setenv("HTTPS_PROXY", url)
+            monkeypatch.delenv("NO_PROXY", raising=False)
+            monkeypatch.delenv("no_proxy", raising=False)
+            behind = access.model_copy(update={"host": ELSEWHERE})
+            limit_s = 5 if place == "nowhere" else 0.15
+            cloud = TuyaCloud(behind, timeout_s=limit_s, pause=lambda pause_s: None)
+            began = time.monotonic()
+            if place == "nowhere":
+                assert cloud.devices() == [{"id": "a"}]
+            else:
+                with pytest.raises(SourceUnavailable):
+                    cloud.devices()
+            over.set()
+            cloud.close()
+    assert time.monotonic() - began < 3
 
 
 @pytest.mark.parametrize("key", ["", "again"])
@@ -448,9 +803,9 @@ def test_no_proxy_stands_before_this_machine(
     monkeypatch.delenv("no_proxy", raising=False)
     assert len(connect().devices()) == 10
     for host in ("localhost:8443", "127.0.0.1", "127.1.2.3:1"):
-        assert not connect(host=host)._transport.session.trust_env
+        assert not connect(host=host)._transport._session(f"https://{host}/").proxies
     for host in ("openapi.tuyaus.com", "127.evil.example", "192.168.0.9:8443"):
-        assert connect(host=host)._transport.session.trust_env
+        assert connect(host=host)._transport._session(f"https://{host}/").proxies
 
 
 def test_a_check_costs_a_token_and_a_call_and_tells_refused_credentials(
@@ -516,8 +871,6 @@ def test_a_connection_broken_in_the_handshake_is_not_a_question_of_trust(tmp_pat
 @contextmanager
 def silent_listener(host: str, port: int) -> Iterator[int]:
     """Takes each connection and closes it at once."""
-    import socket
-
     listener = socket.create_server((host, 0))
 
     def hang_up() -> None:
@@ -537,6 +890,227 @@ def silent_listener(host: str, port: int) -> Iterator[int]:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         thread.join()
+
+
+# ---- Every code of the reference ---------------------------------------------------------
+
+RENEW, RETRY, SKIP, STOP, OTHER = "renew", "retry", "skip", "stop", "other address"
+TABLE: list[tuple[int, type[SourceError], Consequence]] = [
+    *((code, SourceUnavailable, RETRY) for code in (500, 501)),
+    *((code, SourceUnavailable, RETRY) for code in (1110, 1111, 1112, 1113, 1199, 40000309)),
+    *((code, TokenExpired, RENEW) for code in (1002, 1010, 1011, 1012, 1400)),
+    *((code, DeviceRejected, SKIP) for code in (1000, 1106, 2001, 2003, 2008, 2009, 2010)),
+    *((code, SourceRejected, SKIP) for code in (1100, 1101, 1102, 1104, 1105, 1109)),
+    *((code, SourceRejected, OTHER) for code in (1108, 28841101, 28841105, 28841106)),
+    *((code, SourceRejected, STOP) for code in (1001, 1004, 1005, 1013, 1114, 2007, 2017, 2406)),
+    *((code, SourceRejected, STOP) for code in (28841001, 28841002, 28841004, 28841107)),
+    (-9999999, SourceRejected, STOP),
+]
+# What the client does of itself: calls for tokens, calls for pages, waits.
+DOES = {RETRY: (1, 4, 3), RENEW: (2, 2, 0), SKIP: (1, 1, 0), OTHER: (1, 4, 0), STOP: (1, 1, 0)}
+
+
+class Told:
+    """A server that refuses each page by one code, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.code, self.asked = 0, list[str]()
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Told, Credentials]]:
+    told = Told()
+    folder = tmp_path_factory.mktemp("told")
+    with scripted_server(folder, by_path(lambda path: told.code, told.asked)) as access:
+        yield told, access
+
+
+@pytest.mark.parametrize(("code", "kind", "word"), TABLE)
+def test_each_code_has_its_class_its_remedy_and_its_consequence(
+    told: tuple[Told, Credentials],
+    pauses: list[float],
+    code: int,
+    kind: type[SourceError],
+    word: Consequence,
+) -> None:
+    server, access = told
+    server.code = code
+    server.asked.clear()
+    cloud = TuyaCloud(access, pause=pauses.append)
+    with pytest.raises(SourceError) as caught:
+        list(cloud.log_pages("plug01", START_MS, NOW_MS, CODES))
+    cloud.close()
+    assert type(caught.value) is kind and caught.value.code == code
+    assert consequence(caught.value) == word
+    assert "plug01" in caught.value.where and len(caught.value.remedy) > 40
+    tokens, pages, waits = DOES[word]
+    assert (cloud.calls - len(server.asked), len(server.asked), len(pauses)) == (
+        tokens,
+        pages,
+        waits,
+    )
+    assert len(set(server.asked)) == (4 if word == OTHER else 1)
+
+
+def test_the_console_is_named_wherever_it_can_help() -> None:
+    told = {code: error_of({"code": code}, "").remedy for code, _, word in TABLE if word != RETRY}
+    silent = {code for code, remedy in told.items() if "platform.tuya.com" not in remedy}
+    assert silent == {1013, 2001, 2003, 2008, 2009, 1100, 1101, 1102, 1104, 1105, 1109}
+    assert all(
+        "calls_per_s" in error_of({"code": code}, "").remedy for code in (1110, 1199, 40000309)
+    )
+
+
+def test_an_ended_trial_is_told_loudly() -> None:
+    error = error_of({"code": 28841002, "msg": "expired"}, "")
+    assert "TODAY" in error.remedy and "lost for ever" in error.risk and "ANY MORE" in error.risk
+
+
+@pytest.mark.parametrize(
+    ("t", "day"),
+    [(NOW_MS, "2026-05-01"), (1_798_675_200_000, "2027-01-01"), (1_801_353_600_000, "2027-02-01")],
+)
+def test_a_spent_quota_says_when_it_comes_back(t: int, day: str) -> None:
+    assert error_of({"code": 28841004, "t": t}, "").remedy.endswith(f"come back on {day}.")
+
+
+def test_failures_without_a_code_have_a_consequence_too() -> None:
+    whole = {SourceUnavailable: RETRY, TruncatedPull: RETRY, OutOfTime: STOP, DeviceRejected: SKIP}
+    assert {kind: consequence(kind("no.")) for kind in whole} == whole
+
+
+@pytest.mark.parametrize("code", ["1010", "-9999999", "--5", "²", "", None, 1.5, True, [1]])
+def test_a_code_may_come_as_text_and_nonsense_is_none(code: Any) -> None:
+    expected_code = int(code) if code in ("1010", "-9999999") else None
+    assert error_of({"code": code}, "").code == expected_code
+
+
+# ---- Paging, by any server ---------------------------------------------------------------
+
+Answers = dict[str, dict[str, Any]]  # by the key that is asked with; "" is the first page
+BREAKS = st.none() | st.sampled_from(["missing", "null", "empty", "repeated"])
+
+
+class Pages:
+    """A cloud without network: answers by cursor, and counts."""
+
+    def __init__(self, answers: Answers, cursor: str, closed: int = 0) -> None:
+        self.answers, self.cursor, self.closed = answers, cursor, closed
+        self.queries: list[dict[str, Any]] = []
+
+    def get(self, path: str, query: dict[str, Any]) -> dict[str, Any]:
+        if self.closed:
+            self.closed -= 1
+            raise SourceRejected("closed.", code=1108)
+        self.queries.append(query)
+        assert len(self.queries) <= 40, "an endless loop"
+        return self.answers[query.get(self.cursor, "")]
+
+
+@st.composite
+def split_rows(draw: st.DrawFn) -> tuple[list[list[dict[str, Any]]], str | None]:
+    """Rows cut into pages, some short, empty or served twice, and how the last key is broken."""
+    sizes = draw(st.lists(st.integers(0, 3), min_size=1, max_size=10))
+    pages: list[list[dict[str, Any]]] = []
+    for number, size in enumerate(sizes):
+        pages.append([{"event_time": 100 * number + row} for row in range(size)])
+        if draw(st.integers(0, 5)) == 0:
+            pages.append(pages[-1])
+    return pages, draw(BREAKS) if len(pages) > 2 else None
+
+
+def written(
+    pages: list[list[dict[str, Any]]], broken: str | None, more: str, names: tuple[str, str]
+) -> Answers:
+    """The answers of a server that serves these pages, and breaks off at the last one."""
+    rows_name, key_name = names
+    keys = ["", *(f"key{number}" for number in range(1, len(pages)))]
+    answers: Answers = {}
+    for number, (key, page) in enumerate(zip(keys, pages, strict=True)):
+        end = number == len(pages) - 1
+        answer: dict[str, Any] = {more: not end or broken is not None}
+        if page or number % 2:  # rows may be absent where there are none
+            answer[rows_name] = page
+        if not end:
+            answer[key_name] = keys[number + 1]
+        elif broken in ("null", "empty", "repeated"):
+            answer[key_name] = {"null": None, "empty": "", "repeated": keys[1]}[broken]
+        answers[key] = answer
+    return answers
+
+
+SHAPES = [
+    ("has_next", ("logs", "next_row_key"), "start_row_key", 0),
+    ("has_more", ("logs", "last_row_key"), "last_row_key", 2),
+    ("hasMore", ("list", "last_row_key"), "last_row_key", 3),
+]
+
+
+@pytest.mark.parametrize(("more", "names", "cursor", "closed"), SHAPES)
+@given(made=split_rows())
+def test_any_split_of_rows_comes_whole_and_in_order_or_is_a_truncated_pull(
+    more: str,
+    names: tuple[str, str],
+    cursor: str,
+    closed: int,
+    made: tuple[list[list[dict[str, Any]]], str | None],
+) -> None:
+    pages, broken = made
+    server = Pages(written(pages, broken, more, names), cursor, closed)
+    came: list[LogPage] = []
+    try:
+        came += Logs(server.get, 100).pages("plug01", 1, 2, CODES)
+        assert broken is None and [page.last for page in came] == [False] * (len(pages) - 1) + [
+            True
+        ]
+    except TruncatedPull as error:
+        assert broken is not None and error.where == "plug01"
+        assert f"page {len(pages)} " in error.what
+    assert [page.rows for page in came] == pages
+
+
+ALPHABET = ["", "a", "b", "c"]
+ANY_ANSWER = st.fixed_dictionaries(
+    {"logs": st.lists(st.just({"event_time": 1}), max_size=2)},
+    optional={
+        "has_next": st.booleans(),
+        "hasMore": st.booleans(),
+        "next_row_key": st.sampled_from([*ALPHABET, None]),
+        "last_row_key": st.sampled_from([*ALPHABET, None]),
+    },
+)
+
+
+@pytest.mark.parametrize("closed", [0, 2])
+@given(answers=st.fixed_dictionaries(dict.fromkeys(ALPHABET, ANY_ANSWER)))
+def test_no_server_leads_the_client_round_in_circles(closed: int, answers: Answers) -> None:
+    server = Pages(answers, "last_row_key" if closed else "start_row_key", closed)
+    pages = Logs(server.get, 100).pages("plug01", 1, 2, CODES)
+    ended = False
+    try:
+        for page in pages:
+            assert not ended
+            ended = page.last
+        assert ended
+    except TruncatedPull:
+        assert not ended
+    assert len(server.queries) <= len(ALPHABET)
+
+
+@given(count=st.integers(1, 70), splits=st.integers(1, 3))
+def test_many_codes_are_asked_for_in_several_questions(count: int, splits: int) -> None:
+    """Each code once, no long address, and only the very last page is the last."""
+    codes = [f"code_{number}" for number in range(count)]
+    pages = [[{"event_time": number}] for number in range(splits)]
+    answers = written(pages, None, "has_more", ("logs", "last_row_key"))
+    server = Pages(answers, "last_row_key", closed=2)
+    came = list(Logs(server.get, 100).pages("plug01", 1, 2, [*codes, *codes]))
+    questions = -(-count // CODES_IN_A_QUESTION)
+    assert len(came) == len(server.queries) == questions * splits
+    assert [page.last for page in came] == [False] * (len(came) - 1) + [True]
+    firsts = [q["codes"].split(",") for q in server.queries if "last_row_key" not in q]
+    assert [code for question in firsts for code in question] == codes
+    assert all(len(question) <= CODES_IN_A_QUESTION for question in firsts)
 
 
 # ---- Secrets -----------------------------------------------------------------------------

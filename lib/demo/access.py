@@ -28,7 +28,7 @@ def string_to_sign(call: Call) -> str:
     """Method, hash of the body, signed headers, and path with its query sorted and decoded."""
     names = [name for name in call.headers.get("signature-headers", "").split(":") if name]
     signed = "".join(f"{name}:{call.headers.get(name.lower(), '')}\n" for name in names)
-    query = "&".join(f"{name}={value}" for name, value in sorted(parameters(call.raw_query)))
+    query = "&".join(f"{name}={value}" for name, value in sorted(call.pairs))
     url = f"{call.path}?{query}" if query else call.path
     return f"{call.method}\n{hashlib.sha256(call.body).hexdigest()}\n{signed}\n{url}"
 

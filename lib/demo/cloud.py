@@ -1,30 +1,30 @@
 """The cloud's front: from an HTTP request to an envelope, faults included.
 
-Belongs here: routing, the order of checks, envelopes, spoiled connections. Does not belong
-here: signatures (access), pages (logs), devices (registry).
+Belongs here: routing, the order of checks, envelopes. Does not belong here: signatures
+(access), pages (logs), devices (registry), what is done to connections (wire).
 """
 
 import asyncio
 import json
 import re
 import uuid
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import Callable
 
-from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from lib.demo.access import TOKEN_PATH, Gate, Tokens, parameters
-from lib.demo.faults import REFUSALS, TRANSPORT, Faults
+from lib.demo.edits import Edits
+from lib.demo.faults import Faults, Struck
 from lib.demo.house import House
+from lib.demo.kinds import ON_THE_WIRE, REFUSALS, UNASKED, is_token, refusal
 from lib.demo.logs import Logs
 from lib.demo.registry import Registry
-from lib.demo.state import Answer, Call, Clock, Counters, Refusal
+from lib.demo.state import Answer, Call, Clock, Counters, Encoded, Refusal
+from lib.demo.wire import Content, Wire
 
-_ID = "([A-Za-z0-9-]+)"
-_HTML = "<html><head><title>502 Bad Gateway</title></head><body>502 Bad Gateway</body></html>"
+_HTML = b"<html><head><title>502 Bad Gateway</title></head><body>502 Bad Gateway</body></html>"
 _NO_PATH = Refusal(1108, "uri path invalid")
 
 Handler = Callable[..., Answer]
@@ -44,16 +44,16 @@ class CloudApp:
         page_limit: int,
     ) -> None:
         self.clock, self.counters, self.faults = clock, Counters(), Faults()
+        self.edits = Edits(house, clock)
+        self.latency_s = 0.0
+        self.monthly_calls: int | None = None
         self.tokens = Tokens(lambda: clock.signing_ms() / 1000)
-        self.closing = asyncio.Event()
         self._gate = Gate(access_id, access_secret, clock)
-        self._registry = Registry(house, clock, page_limit)
+        self._registry = Registry(self.edits, clock, page_limit)
         self.logs = Logs(
-            house, clock, self.counters, retention_days=retention_days, page_limit=page_limit
+            self.edits, clock, self.counters, retention_days=retention_days, page_limit=page_limit
         )
         self._routes = [(label, re.compile(_pattern(label)), do) for label, do in self._table()]
-        methods = ["GET", "POST", "PUT", "DELETE"]
-        self.asgi = Starlette(routes=[Route("/{path:path}", self._endpoint, methods=methods)])
 
     def _table(self) -> list[tuple[str, Handler]]:
         registry, logs = self._registry, self.logs
@@ -83,22 +83,40 @@ class CloudApp:
         simple = call.query.get("grant_type") == "1"
         return self.tokens.grant() if simple else Refusal(1101, "param range is invalid")
 
-    def answer(self, call: Call, fault: str | None) -> Answer:
+    def answer(self, call: Call, struck: Struck) -> Answer:
         """The result of a call, or why there is none."""
         label, handler, parts = self._route(call)
         self.counters.requests[label] += 1
-        if fault in REFUSALS:
-            return REFUSALS[fault]
-        if fault in TRANSPORT and fault != "cut_body":
-            return None
-        refusal = self._gate.refusal(call)
-        if refusal is None and not call.path.startswith(TOKEN_PATH):
-            refusal = self.tokens.refusal(call.headers.get("access_token", ""))
-        if refusal or handler is None:
-            return refusal or _NO_PATH
-        if handler == self.logs.device_logs:
-            return handler(call, *parts, fault)
+        self.counters.months[self._month] += 1
+        if struck.kinds:
+            self._end_token(struck)
+            refused = refusal(struck.kinds)
+            if refused or struck.by(UNASKED):
+                return refused
+        refused = self._gate.refusal(call)
+        if refused is None and not is_token(call.path):
+            refused = self.tokens.refusal(call.headers.get("access_token", "")) or self._spent()
+        if refused or handler is None:
+            return refused or _NO_PATH
+        if handler in (self.logs.device_logs, self.logs.report_logs):
+            return handler(call, *parts, struck.kinds)
         return handler(call, *parts)
+
+    def _end_token(self, struck: Struck) -> None:
+        if struck.by("token_rotated"):
+            self.tokens.rotate()
+        if struck.by("token_ended"):
+            self.tokens.expire()
+
+    @property
+    def _month(self) -> str:
+        return f"{self.clock.now:%Y-%m}"
+
+    def _spent(self) -> Refusal | None:
+        """Whether the month's calls are used up; tokens are counted, but still given."""
+        limit = self.monthly_calls
+        over = limit is not None and self.counters.months[self._month] > limit
+        return REFUSALS["quota"] if over else None
 
     def _route(self, call: Call) -> tuple[str, Handler | None, tuple[str, ...]]:
         if call.method == "GET":
@@ -108,64 +126,52 @@ class CloudApp:
                     return label, handler, match.groups()
         return "unknown", None, ()
 
-    async def _endpoint(self, request: Request) -> Response:
-        call = await _decoded(request)
-        fault = self.faults.take(call.path)
-        answer = self.answer(call, fault)
-        if fault in TRANSPORT:
-            return await self._spoiled(request, fault, answer)
-        return self._envelope(answer)
+    async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request of the web server."""
+        call = await _decoded(Request(scope, receive))
+        if self.latency_s:
+            await asyncio.sleep(self.latency_s)
+        struck = self.faults.take(call.path)
+        content = self._content(self.answer(call, struck), struck)
+        if struck.by(ON_THE_WIRE):
+            await Wire(scope["state"]["transport"], receive).spoil(content, struck)
+        else:
+            response = Response(content.body, content.status, media_type=content.media_type)
+            await response(scope, receive, send)
 
-    def _envelope(self, answer: Answer) -> Response:
-        frame = {"t": self.clock.signing_ms(), "tid": uuid.uuid4().hex}
+    def _content(self, answer: Answer, struck: Struck) -> Content:
+        if struck.by("html_502"):
+            return Content(_HTML, 502, "text/html")
+        if struck.by("empty_body"):
+            return Content(b"")
+        return Content(self._envelope(answer).encode())
+
+    def _envelope(self, answer: Answer) -> str:
         if isinstance(answer, Refusal):
             self.counters.refusals[answer.code] += 1
-            body = {"code": answer.code, "msg": answer.msg, "success": False, **frame}
+            told = f'"code":{answer.code},"msg":{_json(answer.msg)},"success":false'
         else:
-            body = {"result": answer, "success": True, **frame}
-        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-        return Response(text, media_type="application/json")
+            text = answer if isinstance(answer, Encoded) else _json(answer)
+            told = f'"result":{text},"success":true'
+        return f'{{{told},"t":{self.clock.signing_ms()},"tid":"{uuid.uuid4().hex}"}}'
 
-    async def _spoiled(self, request: Request, fault: str | None, answer: Answer) -> Response:
-        if fault == "html_502":
-            return Response(_HTML, 502, media_type="text/html")
-        if fault == "empty_body":
-            return Response(b"")
-        if fault == "result_null":
-            return self._envelope(None)
-        transport = request.state.transport
-        if fault == "cut_body":
-            whole = bytes(self._envelope(answer).body)
-            length = {"content-length": str(len(whole))}
-            return StreamingResponse(_half(whole, transport), headers=length)
-        if fault == "hang":
-            await self.closing.wait()
-        return await _dropped(transport)
+
+def _json(told: object) -> str:
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
 
 
 def _pattern(label: str) -> str:
-    return re.escape(label).replace(re.escape("{id}"), _ID)
+    return re.escape(label).replace(re.escape("{id}"), "([^/]+)")
 
 
 async def _decoded(request: Request) -> Call:
-    raw_query = request.scope["query_string"].decode("latin-1")
+    pairs = parameters(request.scope["query_string"].decode("latin-1"))
+    raw = request.headers.raw
     return Call(
         method=request.method,
         path=request.scope["path"],
-        raw_query=raw_query,
-        query=dict(parameters(raw_query)),
-        headers={name.lower(): value for name, value in request.headers.items()},
+        pairs=pairs,
+        query=dict(pairs),
+        headers={name.decode("latin-1"): value.decode("latin-1") for name, value in raw},
         body=b"" if request.method == "GET" else await request.body(),
     )
-
-
-async def _dropped(transport: Any) -> Response:
-    """Cut the connection; the response is for the framework, nobody receives it."""
-    transport.abort()
-    await asyncio.sleep(0.01)
-    return Response(b"")
-
-
-async def _half(whole: bytes, transport: Any) -> AsyncIterator[bytes]:
-    yield whole[: len(whole) // 2]
-    transport.close()

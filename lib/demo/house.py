@@ -39,7 +39,11 @@ class DemoDevice:
 
 
 class House(Protocol):
-    """A source of devices and rows; `simulated` says whether anybody ever measured them."""
+    """A source of devices and rows; `simulated` says whether anybody ever measured them.
+
+    Rows never change, so that what was read once may be kept; rows that come late or devices
+    that change are edits of the stand-in.
+    """
 
     name: str
     simulated: bool

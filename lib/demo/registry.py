@@ -10,13 +10,11 @@ import json
 from functools import lru_cache
 from typing import Any
 
-from lib.demo.house import OFFLINE, ONLINE, DemoDevice, House
+from lib.demo.edits import UID, Edits, Entry
+from lib.demo.house import OFFLINE, ONLINE
 from lib.demo.state import PERMISSION_DENY, Answer, Call, Clock, Refusal
 
-LOCAL_KEY, IP, LAT, LON, UID = (
-    *("FAKE-LOCAL-KEY-0", "203.0.113.77", "-11.111111", "-22.222222"),
-    "eu0000FAKEUID0000000",
-)
+LOCAL_KEY, IP, LAT, LON = ("FAKE-LOCAL-KEY-0", "203.0.113.77", "-11.111111", "-22.222222")
 FAKE_MARKERS = LOCAL_KEY, IP, LAT, LON, UID
 _CREATED_S = 1_760_000_000
 _HOUR_MS = 3_600_000
@@ -30,43 +28,50 @@ Values = dict[str, tuple[str, int]]
 class Registry:
     """The device endpoints of one house."""
 
-    def __init__(self, house: House, clock: Clock, page_limit: int) -> None:
+    def __init__(self, house: Edits, clock: Clock, page_limit: int) -> None:
         self._house, self._clock, self._page_limit = house, clock, page_limit
-        self._devices = {device.id: device for device in house.devices()}
         self._latest = lru_cache(maxsize=128)(self._find_latest)
 
     def linked(self, call: Call) -> Answer:
         """`/v1.0/iot-01/associated-users/devices`, by pages of `size`."""
-        return self._listed(call, list(self._devices.values()), "size", "devices")
+        return self._listed(call, self._house.entries(), "size", "devices")
 
     def by_user(self, call: Call) -> Answer:
         """`/v1.3/iot-03/devices`, by pages of `page_size`."""
-        if call.query.get("source_id", UID) != UID:
+        uid = call.query.get("source_id", "")
+        owned = self._owned(uid) if uid else self._house.entries()
+        if owned is None:
             return Refusal(*PERMISSION_DENY)
         wanted = [name for name in call.query.get("device_ids", "").split(",") if name]
-        chosen = [one for one in self._devices.values() if not wanted or one.id in wanted]
+        chosen = [one for one in owned if not wanted or one.device.id in wanted]
         return self._listed(call, chosen, "page_size", "list")
 
     def of_user(self, call: Call, uid: str) -> Answer:
         """`/v1.0/users/{uid}/devices`."""
-        if uid != UID:
+        owned = self._owned(uid)
+        if owned is None:
             return Refusal(*PERMISSION_DENY)
-        return [self._described(device) for device in self._devices.values()]
+        return [self._described(entry) for entry in owned]
+
+    def _owned(self, uid: str) -> list[Entry] | None:
+        """The devices of an account; None for one that is not linked."""
+        found = [entry for entry in self._house.entries() if entry.uid == uid]
+        return found if found or uid == UID else None
 
     def factory_infos(self, call: Call) -> Answer:
-        """`/v1.0/devices/factory-infos`: hardware addresses."""
-        wanted = call.query.get("device_ids", "").split(",")
-        return [_factory(device_id) for device_id in wanted if device_id in self._devices]
+        """`/v1.0/devices/factory-infos`: hardware addresses, which outlive a device's id."""
+        entries = map(self._house.entry, call.query.get("device_ids", "").split(","))
+        return [{"id": one.device.id, **_factory(one.hardware)} for one in entries if one]
 
     def detail(self, call: Call, device_id: str) -> Answer:
         """`/v1.0/devices/{id}`."""
-        device = self._devices.get(device_id)
-        return self._described(device) if device else Refusal(*PERMISSION_DENY)
+        entry = self._house.entry(device_id)
+        return self._described(entry) if entry else Refusal(*PERMISSION_DENY)
 
     def status(self, call: Call, device_id: str) -> Answer:
         """`/v1.0/iot-03/devices/{id}/status`: latest values, typed."""
-        device = self._devices.get(device_id)
-        return self._status(device) if device else Refusal(*PERMISSION_DENY)
+        entry = self._house.entry(device_id)
+        return self._status(entry) if entry else Refusal(*PERMISSION_DENY)
 
     def functions(self, call: Call, device_id: str) -> Answer:
         """`/v1.0/iot-03/devices/{id}/functions`: what can be set."""
@@ -86,29 +91,31 @@ class Registry:
 
     def specifications(self, call: Call, device_id: str) -> Answer:
         """`/v1.1/devices/{id}/specifications`: with data point ids."""
-        device = self._devices.get(device_id)
-        if device is None:
+        entry = self._house.entry(device_id)
+        if entry is None:
             return Refusal(*PERMISSION_DENY)
-        return {"category": device.category, **device.specification}
+        return {"category": entry.device.category, **entry.device.specification}
 
     def model(self, call: Call, device_id: str) -> Answer:
         """`/v2.0/cloud/thing/{id}/model`: the model is JSON text."""
-        device = self._devices.get(device_id)
-        if device is None:
+        entry = self._house.entry(device_id)
+        if entry is None:
             return Refusal(*PERMISSION_DENY)
-        settable = {one["code"] for one in device.specification["functions"]}
-        properties = [_property(one, settable) for one in device.specification["status"]]
+        specification = entry.device.specification
+        settable = {one["code"] for one in specification["functions"]}
+        properties = [_property(one, settable) for one in specification["status"]]
         services = [{"actions": [], "code": "", "events": [], "properties": properties}]
-        return {"model": json.dumps({"modelId": device.product_id[:6], "services": services})}
+        told = {"modelId": entry.device.product_id[:6], "services": services}
+        return {"model": json.dumps(told)}
 
     def shadow(self, call: Call, device_id: str) -> Answer:
         """`/v2.0/cloud/thing/{id}/shadow/properties`: last value of each code and its time."""
-        device = self._devices.get(device_id)
-        if device is None:
+        entry = self._house.entry(device_id)
+        if entry is None:
             return Refusal(*PERMISSION_DENY)
-        values, _, _ = self._latest(device_id, self._clock.now_ms)
+        values, _, _ = self._now(entry)
         wanted = [code for code in call.query.get("codes", "").split(",") if code]
-        items = [one for one in device.specification["status"] if one["code"] in values]
+        items = [one for one in entry.device.specification["status"] if one["code"] in values]
         return {
             "properties": [
                 {
@@ -123,46 +130,50 @@ class Registry:
             ]
         }
 
-    def _listed(self, call: Call, devices: list[DemoDevice], size: str, part: str) -> Answer:
+    def _listed(self, call: Call, entries: list[Entry], size: str, part: str) -> Answer:
         text, cursor = call.query.get(size, "20"), call.query.get("last_row_key", "")
         if not text.isdigit() or int(text) < 1:
             return Refusal(1101, "param range is invalid")
-        cursors = [_cursor(device.id) for device in devices]
+        cursors = [_cursor(entry.device.id) for entry in entries]
         if cursor and cursor not in cursors:
             return Refusal(1109, "param is illegal")
         start = cursors.index(cursor) + 1 if cursor else 0
-        page = devices[start : start + min(int(text), self._page_limit)]
+        page = entries[start : start + min(int(text), self._page_limit)]
         end = start + len(page)
         return {
-            part: [self._described(device) for device in page],
-            "has_more": end < len(devices),
+            part: [self._described(entry) for entry in page],
+            "has_more": end < len(entries),
             "last_row_key": cursors[end - 1] if end else "",
-            "total": len(devices),
+            "total": len(entries),
         }
 
-    def _described(self, device: DemoDevice) -> dict[str, Any]:
-        _, online, seen_ms = self._latest(device.id, self._clock.now_ms)
-        personal = {"ip": IP, "lat": LAT, "lon": LON, "local_key": LOCAL_KEY, "uid": UID}
-        times_s = {"create_time": _CREATED_S, "active_time": _CREATED_S}
+    def _described(self, entry: Entry) -> dict[str, Any]:
+        device = entry.device
+        _, online, seen_ms = self._now(entry)
+        personal = {"ip": IP, "lat": LAT, "lon": LON, "local_key": LOCAL_KEY, "uid": entry.uid}
+        paired_s = _CREATED_S if entry.since_ms is None else entry.since_ms // 1000
         return {
             **{"id": device.id, "name": device.name, "category": device.category},
             **{"product_id": device.product_id, "product_name": device.product_name},
             **{"model": device.model, "online": online, "sub": False, "biz_type": 18},
-            **{"uuid": _factory(device.id)["uuid"], "owner_id": "10000001"},
+            **{"uuid": _factory(entry.hardware)["uuid"], "owner_id": _owner(entry.uid)},
             **{"icon": "smart/icon/demo.png", "time_zone": device.time_zone},
             **personal,
-            **times_s,
-            "update_time": seen_ms // 1000 or _CREATED_S,
-            "status": self._status(device),
+            **{"create_time": _CREATED_S, "active_time": paired_s},
+            "update_time": seen_ms // 1000 or paired_s,
+            "status": self._status(entry),
         }
 
-    def _status(self, device: DemoDevice) -> list[dict[str, Any]]:
-        values, _, _ = self._latest(device.id, self._clock.now_ms)
-        reported = device.specification["status"]
+    def _status(self, entry: Entry) -> list[dict[str, Any]]:
+        values, _, _ = self._now(entry)
+        reported = entry.device.specification["status"]
         return [{"code": one["code"], "value": _typed(one, values)} for one in reported]
 
-    def _find_latest(self, device_id: str, now_ms: int) -> tuple[Values, bool, int]:
+    def _now(self, entry: Entry) -> tuple[Values, bool, int]:
         """Last value and time of each code, whether online, and the newest event. [ms]"""
+        return self._latest(entry.device.id, self._clock.now_ms, self._house.stamp())
+
+    def _find_latest(self, device_id: str, now_ms: int, stamp: object) -> tuple[Values, bool, int]:
         for back_ms in _LOOK_BACK_MS:
             rows = self._house.rows(device_id, now_ms - back_ms, now_ms + 1)
             if rows:
@@ -198,9 +209,14 @@ def _property(item: dict[str, Any], settable: set[str]) -> dict[str, Any]:
     }
 
 
-def _factory(device_id: str) -> dict[str, str]:
-    digest = hashlib.sha256(device_id.encode()).hexdigest()
-    return {"id": device_id, "mac": f"02{digest[:10]}", "sn": digest[:14], "uuid": digest[:16]}
+def _factory(hardware: str) -> dict[str, str]:
+    digest = hashlib.sha256(hardware.encode()).hexdigest()
+    return {"mac": f"02{digest[:10]}", "sn": digest[:14], "uuid": digest[:16]}
+
+
+def _owner(uid: str) -> str:
+    """The number of the home that an account keeps a device in."""
+    return "10000001" if uid == UID else f"2{int(hashlib.sha256(uid.encode()).hexdigest(), 16)}"[:8]
 
 
 def _cursor(device_id: str) -> str:

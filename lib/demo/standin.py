@@ -20,6 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from lib.demo.access import Tokens
 from lib.demo.cloud import CloudApp
+from lib.demo.edits import Edits
 from lib.demo.faults import Faults
 from lib.demo.house import House
 from lib.demo.logs import Logs
@@ -43,10 +44,10 @@ class _Protocol(H11Protocol):
 class _Server(uvicorn.Server):
     """A server that says when it is ready and stops the moment it is told."""
 
-    def __init__(self, config: uvicorn.Config, closing: asyncio.Event) -> None:
+    def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = threading.Event()
-        self._closing = closing
+        self._closing = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
@@ -58,6 +59,13 @@ class _Server(uvicorn.Server):
             await self.on_tick(0)  # renews the Date header
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), 1)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Kept, hanging and slow connections would each hold the end up, some for ever.
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0.01)
+        await super().shutdown(sockets)
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._closing.set)
@@ -77,7 +85,11 @@ def _listener(port: int) -> socket.socket:
 
 
 class StandIn:
-    """The Tuya Cloud on 127.0.0.1 for as long as the `with` block lasts."""
+    """The Tuya Cloud on 127.0.0.1 for as long as the `with` block lasts.
+
+    Each answer waits `latency_s`; after `monthly_calls` calls in a month of the data clock
+    (None: no limit) the quota is used up until the month ends. Both may be set at any time.
+    """
 
     def __init__(
         self,
@@ -90,6 +102,8 @@ class StandIn:
         page_limit: int = 100,
         port: int = 0,
         live: bool = False,
+        latency_s: float = 0.0,
+        monthly_calls: int | None = None,
     ) -> None:
         self.house, self.access_id, self.access_secret = house, access_id, access_secret
         self._port = port
@@ -101,6 +115,7 @@ class StandIn:
             retention_days=retention_days,
             page_limit=page_limit,
         )
+        self.latency_s, self.monthly_calls = latency_s, monthly_calls
         self.endpoint = ""
         self.ca_bundle = Path()
 
@@ -108,6 +123,29 @@ class StandIn:
     def clock(self) -> Clock:
         """The data clock and the skew of the signing clock."""
         return self._app.clock
+
+    @property
+    def latency_s(self) -> float:
+        """How long each answer waits; several wait side by side. [s]"""
+        return self._app.latency_s
+
+    @latency_s.setter
+    def latency_s(self, latency_s: float) -> None:
+        self._app.latency_s = latency_s
+
+    @property
+    def monthly_calls(self) -> int | None:
+        """How many calls a month of the data clock allows; None: any number."""
+        return self._app.monthly_calls
+
+    @monthly_calls.setter
+    def monthly_calls(self, calls: int | None) -> None:
+        self._app.monthly_calls = calls
+
+    @property
+    def edits(self) -> Edits:
+        """What happens to the devices."""
+        return self._app.edits
 
     @property
     def faults(self) -> Faults:
@@ -133,7 +171,7 @@ class StandIn:
         listener = _listener(self._port)
         self._folder = tempfile.TemporaryDirectory(prefix="tcc-demo-")
         self.endpoint = f"https://{_HOST}:{listener.getsockname()[1]}"
-        self._server = _Server(self._configured(Path(self._folder.name)), self._app.closing)
+        self._server = _Server(self._configured(Path(self._folder.name)))
         self._thread = threading.Thread(
             target=self._server.run, args=([listener],), name="tcc-demo", daemon=True
         )
@@ -154,6 +192,7 @@ class StandIn:
             http=_Protocol,
             ws="none",
             loop="asyncio",
+            interface="asgi3",
             lifespan="off",
             ssl_certfile=str(own),
             server_header=False,

@@ -25,17 +25,21 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Call:
-    """One request, decoded; header names are in lower case."""
+    """One request, decoded; header names are in lower case, `pairs` are those of the query."""
 
     method: str
     path: str
-    raw_query: str
+    pairs: list[tuple[str, str]]
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes = b""
 
 
-Answer = Any  # the `result` of an envelope, or a Refusal
+class Encoded(str):
+    """The `result` of an envelope as JSON text, where writing it is worth the trouble."""
+
+
+Answer = Any  # the `result` of an envelope, its text, or a Refusal
 
 
 class Clock:
@@ -74,10 +78,14 @@ class Clock:
 
 @dataclass
 class Counters:
-    """What was asked and served; keys of served rows only if `track_keys` is set."""
+    """What was asked and served; keys of served rows only if `track_keys` is set.
+
+    `months` counts the calls of each month of the data clock, as 2026-04, in UTC.
+    """
 
     requests: Counter[str] = field(default_factory=Counter)
     refusals: Counter[int] = field(default_factory=Counter)
+    months: Counter[str] = field(default_factory=Counter)
     rows_served: int = 0
     track_keys: bool = False
     served_keys: dict[str, set[str]] = field(default_factory=dict)
