@@ -5,7 +5,6 @@ was kept (`journal.py`), why something is lost for ever (`losses.py`).
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -73,15 +72,22 @@ def append(paths: Paths, attempt: Attempt) -> None:
     files.append_line(paths.attempts, attempt.line())
 
 
+def last(paths: Paths) -> Attempt | None:
+    """The newest collection of a store, if there is any."""
+    found = (_parsed(line) for line in files.backwards(paths.attempts))
+    return next((attempt for attempt in found if attempt), None)
+
+
 def every(paths: Paths) -> list[Attempt]:
     """All collections of a store, oldest first; a line torn by a crash says nothing."""
-    return [*_read(paths)] if paths.attempts.exists() else []
+    if not paths.attempts.exists():
+        return []
+    found = map(_parsed, paths.attempts.read_bytes().splitlines())
+    return [attempt for attempt in found if attempt]
 
 
-def _read(paths: Paths) -> Iterator[Attempt]:
-    with paths.attempts.open("rb") as lines:
-        for line in lines:
-            try:
-                yield Attempt.parse(line)
-            except (ValueError, TypeError, KeyError):
-                continue
+def _parsed(line: bytes) -> Attempt | None:
+    try:
+        return Attempt.parse(line)
+    except (ValueError, TypeError, KeyError):
+        return None

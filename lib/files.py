@@ -5,12 +5,18 @@ Does not belong here: what is written, or where.
 
 import fcntl
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
 from lib.errors import PipelineError
+
+
+def _who() -> str:
+    """A name that no other writer has at this time."""
+    return f"{os.getpid()}.{threading.get_ident()}"
 
 
 def _sync(path: Path) -> None:
@@ -32,7 +38,7 @@ def replacing(
     `durable` makes that true of a power cut too.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    temporary = target.with_name(f".{target.name}.{_who()}.tmp")
     try:
         yield temporary
         if check:
@@ -59,7 +65,7 @@ def write_new(folder: Path, name: Callable[[int], str], content: bytes) -> Path:
     `name(n)` is the n-th candidate, from 1.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{os.getpid()}.tmp"
+    temporary = folder / f".{_who()}.tmp"
     with temporary.open("wb") as handle:
         handle.write(content)
         handle.flush()
@@ -94,6 +100,21 @@ def append_line(path: Path, line: str) -> None:
         handle.write((b"\n" if torn else b"") + line.encode() + b"\n")
         handle.flush()
         os.fsync(handle.fileno())
+
+
+def backwards(path: Path, block: int = 65_536) -> Iterator[bytes]:
+    """The lines of a file, from the last to the first, after what follows the last line end."""
+    if not path.exists():
+        return
+    with path.open("rb") as handle:
+        position, rest = handle.seek(0, os.SEEK_END), b""
+        while position > 0:
+            size = min(block, position)
+            position -= size
+            handle.seek(position)
+            rest, *lines = (handle.read(size) + rest).split(b"\n")
+            yield from reversed(lines)
+        yield rest
 
 
 def _last_byte(handle: int, size: int) -> bytes:

@@ -20,13 +20,13 @@ Spans = dict[tuple[str, str], list[Span]]  # (date, device) -> spans of it
 def span(entry: Entry, settings: Ingestion) -> Span | None:
     """The span that a raw file answers for, or None.
 
-    A complete window counts from where the cloud still held it. An older archive counts from
-    its first to its last event: nobody can say more of it. A window cut short counts not at
-    all, nor one that was taken back.
+    A complete window counts from where the cloud still held it to when it was asked. An older
+    archive counts from its first to its last event: nobody can say more of it. A window cut
+    short counts not at all, nor one that was taken back.
     """
     if entry.complete:
         memory = timedelta(days=settings.retention_days)
-        return max(entry.start, entry.asked_at - memory), entry.end
+        return max(entry.start, entry.asked_at - memory), min(entry.end, entry.asked_at)
     return (entry.start, entry.end) if entry.rows and entry.pages is None else None
 
 

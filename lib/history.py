@@ -35,13 +35,19 @@ def look_back(
     instants = stops(paths, source, series, now=now, days=days)
     if not instants:
         return
-    tell = progress()
+    tell, hourly = progress(), _without_reconciliation(config)
     with sources.opened(source, paths, config, now=instants[0], series=series) as opened:
         for done, instant in enumerate(instants):
             tell(done, len(instants), f"run of {instant:%Y-%m-%d %H:%M} UTC")
             opened.move_to(instant)
-            ingest.run(paths, opened, config, now=instant).raise_if_stopped()
+            ingest.run(paths, opened, hourly, now=instant).raise_if_stopped()
     tell(len(instants), len(instants), "")
+
+
+def _without_reconciliation(config: Config) -> Config:
+    """A source that we move along holds nothing back, so asking twice would bring nothing."""
+    once = config.ingestion.model_copy(update={"reconcile_h": 0})
+    return config.model_copy(update={"ingestion": once})
 
 
 def stops(

@@ -1,85 +1,30 @@
-"""Which windows to ask for; ask; write; confirm.
+"""Ask for what is not held; write; confirm.
 
-Belongs here: the plan, which follows from the journal alone, and the run that works it off.
-Does not belong here: how one page is asked (`tuya.py`) or kept (`raw.py`), which failures end
-a run (`refusals.py`).
+Belongs here: a run over the plan's questions, several devices side by side. Does not belong
+here: what to ask (`plan.py`, `budget.py`), one answer (`answers.py`), what is reported
+(`collected.py`), which failures end a run (`refusals.py`).
 """
 
+import threading
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
-from lib import raw, registry
-from lib.config import Config, Ingestion
-from lib.errors import SourceError, SourceUnavailable
-from lib.findings import Finding
-from lib.journal import Entry, Journal, Window
+from lib import answers, attempts, budget, collected, files, plan, registry, usage
+from lib.answers import Answer
+from lib.collected import Report
+from lib.config import Config
+from lib.errors import ConfigError, DeviceRejected, OutOfTime, SourceError, TruncatedPull
+from lib.journal import Journal
 from lib.paths import Paths
+from lib.plan import Known, Question
 from lib.progress import Progress, silent
 from lib.refusals import Refusals
 from lib.sources import Source
-from lib.spans import Span, by_day, merge, missing
-from lib.times import HOUR, floor_hour, to_ms
-from lib.tuya import TuyaCloud
 
-
-@dataclass
-class Report:
-    """What a run asked for and what came of it; `stopped` ended it early."""
-
-    planned: int = 0
-    confirmed: int = 0
-    rows: int = 0
-    calls: int = 0
-    seconds: float = 0.0
-    failures: dict[Window, SourceError] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-    stopped: SourceError | None = None
-
-    @property
-    def left(self) -> int:
-        """Windows that the next run must ask for again."""
-        return self.planned - self.confirmed
-
-    def raise_if_stopped(self) -> None:
-        """Raise what ended the run early, if anything did."""
-        if self.stopped:
-            raise self.stopped
-
-
-def settled(entries: Iterable[Entry], settings: Ingestion) -> dict[str, list[Span]]:
-    """The spans of each device that need not be asked again, merged and ascending.
-
-    A window counts from where the cloud still held it to `overlap_h` before it was asked:
-    rows younger than that may arrive late.
-    """
-    spans: dict[str, list[Span]] = {}
-    for entry in entries:
-        if entry.complete:
-            start = max(entry.start, entry.asked_at - timedelta(days=settings.retention_days))
-            end = min(entry.end, entry.asked_at - timedelta(hours=settings.overlap_h))
-            spans.setdefault(entry.device_id, []).append((start, end))
-    return {device: merge(own) for device, own in spans.items()}
-
-
-def plan(
-    entries: Iterable[Entry], device_ids: Sequence[str], settings: Ingestion, *, now: datetime
-) -> list[Window]:
-    """The windows to ask for at `now`, oldest first: all that the cloud holds and we do not.
-
-    The oldest one begins an hour before the cloud's memory, so that nothing is left at its
-    edge. Windows end `margin_s` before now.
-    """
-    held = settled(entries, settings)
-    oldest = now - timedelta(days=settings.retention_days)
-    end = (now - timedelta(seconds=settings.margin_s)).replace(microsecond=0)
-    windows = []
-    for device in device_ids:
-        for start, stop in missing((oldest, end), held.get(device, [])):
-            start = floor_hour(start - HOUR) if start == oldest else start
-            windows += [Window(device, a, b) for a, b in by_day(start, stop)]
-    return sorted(windows, key=lambda window: (window.start, window.device_id))
+# A clock ahead of the cloud's by less is right, and by more the cloud would refuse it.
+SKEW_S = 5.0, 3600.0
 
 
 def run(
@@ -90,95 +35,182 @@ def run(
     now: datetime,
     progress: Progress = silent,
 ) -> Report:
-    """Ask for every window that is not held and keep what comes.
+    """Ask for every span that is not held, and once a day for all again, and keep what comes.
 
-    Raises SourceError where not even the list of devices can be had; any later failure is
-    in the report, and what came before it is kept.
+    Raises SourceError where not even the list of devices can be had, and ConfigError where
+    another collection is under way; any later failure is in the report, and what came before
+    it is kept.
     """
-    began, report = time.monotonic(), Report()
-    report.findings = registry.refresh(paths, source.cloud, source.devices, now=now)
-    device_ids = [str(device["id"]) for device in registry.known(paths)]
-    since = now - timedelta(days=config.ingestion.retention_days + 2)
-    entries = Journal(paths.journal).recent(since)
-    windows = plan(entries, device_ids, config.ingestion, now=now)
-    report.planned = len(windows)
-    _work_off(
-        paths, source, windows, report, now, began + config.ingestion.run_deadline_s, progress
+    with files.locked(paths.raw / ".collect.lock", busy=_busy(paths)):
+        collection = _Collection(paths, source, config, now, progress)
+        try:
+            collection.ask_all()
+        except SourceError as error:
+            collection.report.stopped = error
+            raise
+        finally:
+            collection.record()
+    return collection.report
+
+
+def _busy(paths: Paths) -> ConfigError:
+    return ConfigError(
+        "another collection is under way in this folder.",
+        where=str(paths.raw),
+        risk="Nothing is lost: the next run asks for all that is not held.",
+        remedy="Wait for it to end, then start again.",
     )
-    report.calls, report.seconds = source.cloud.calls, time.monotonic() - began
-    report.findings += [_failed(window, error) for window, error in report.failures.items()]
-    return report
 
 
-def _work_off(
-    paths: Paths,
-    source: Source,
-    windows: list[Window],
-    report: Report,
-    now: datetime,
-    deadline: float,
-    progress: Progress,
-) -> None:
-    """Ask for one window after the other until all are done or the run must stop."""
-    refused = Refusals(window.device_id for window in windows)
-    for done, window in enumerate(windows):
-        progress(done, len(windows), str(window))
-        if time.monotonic() > deadline:
-            report.stopped = _out_of_time(len(windows) - done)
-        if report.stopped:
-            return
-        if window.device_id not in refused:
-            error = _ask(paths, source, window, report, now)
-            report.stopped = refused.end(window.device_id, error)
-    progress(len(windows), len(windows), "")
+class _Collection:
+    """One run at an instant: its questions, and what the threads that ask them share."""
 
+    def __init__(
+        self, paths: Paths, source: Source, config: Config, now: datetime, progress: Progress
+    ) -> None:
+        self._paths, self._source, self._settings = paths, source, config.ingestion
+        self._now, self._progress = now, progress
+        self._began, self._calls_before = time.monotonic(), source.cloud.calls
+        self._counted = 0
+        self._lock = threading.RLock()
+        self._left: deque[Question] = deque()
+        self._codes: dict[str, list[str]] = {}
+        self._new: set[str] = set()
+        self._twice: set[Question] = set()
+        self._refused = Refusals(())
+        self.report = Report()
+        source.cloud.until = self._began + self._settings.run_deadline_s
 
-def _ask(
-    paths: Paths, source: Source, window: Window, report: Report, now: datetime
-) -> SourceError | None:
-    """Ask for one window and keep what came, whole or not; the error that cut it short."""
-    rows, pages, error = _pull(source.cloud, window)
-    if error is None or rows:
-        raw.write_window(
-            paths,
-            window,
-            rows,
-            asked_at=now,
-            ingested_by=source.origin.ingested_by,
-            complete=error is None,
-            pages=pages,
+    def ask_all(self) -> None:
+        """Plan, and ask side by side until nothing is left or the run must stop."""
+        source = self._source
+        self.report.findings = registry.refresh(
+            self._paths, source.cloud, source.devices, now=self._now
         )
-    report.rows += len(rows)
-    report.confirmed += error is None
-    if error:
-        report.failures[window] = error
-    return error
+        self._count()
+        self._plan()
+        with ThreadPoolExecutor(self._settings.side_by_side, thread_name_prefix="tcc") as pool:
+            try:
+                workers = [pool.submit(self._work) for _ in range(self._settings.side_by_side)]
+                for worker in workers:
+                    worker.result()
+            finally:  # after Ctrl+C or on a full disk the other threads end too
+                self.report.unasked = [*self._left]
+                self._left.clear()
+        if not self.report.stopped:
+            self._tell("")
 
+    def _plan(self) -> None:
+        """Fill the queue: what is missing, oldest first, then what is due again."""
+        since = self._now - timedelta(days=self._settings.retention_days + 2)
+        entries = Journal(self._paths.journal).recent(since)
+        past = plan.known(entries, self._settings, now=self._now)
+        devices = registry.asked(self._paths, self._source.devices, self._now)
+        wanted = plan.questions(past, devices, self._settings, now=self._now)
+        if self._settings.monthly_calls and self._source.origin.kind == "measured":
+            wanted = self._affordable(wanted, past, devices)
+        self._left.extend(wanted)
+        self._new = {device for device in devices if device not in past.rows_h}
+        self._codes = {device: registry.codes(self._paths, device) for device in devices}
+        self._refused = Refusals(question.device_id for question in wanted)
+        self.report.planned = len(wanted)
 
-def _pull(cloud: TuyaCloud, window: Window) -> tuple[list[raw.Row], int, SourceError | None]:
-    """All pages of a window, or those before the error that cut it short."""
-    rows: list[raw.Row] = []
-    pages = 0
-    try:
-        for page in cloud.log_pages(window.device_id, to_ms(window.start), to_ms(window.end)):
-            rows += page.rows
-            pages += 1
-    except SourceError as error:
-        return rows, pages, error
-    return rows, pages, None
+    def _affordable(
+        self, wanted: list[Question], past: Known, devices: list[str]
+    ) -> list[Question]:
+        """What of the plan this month's calls allow; the rest is left out, and said."""
+        settings, report = self._settings, self.report
+        hour = timedelta(hours=settings.overlap_h + 1)
+        ordinary = [Question(device, self._now - hour, self._now) for device in devices]
+        hourly = 1 + sum(plan.pages(question, past, settings) for question in ordinary)
+        spent = usage.used(self._paths, self._now)
+        allowed = budget.allowance(spent, hourly, settings, now=self._now)
+        taken, report.left_out = budget.fit(
+            wanted, lambda one: plan.pages(one, past, settings), allowed, settings, now=self._now
+        )
+        if report.left_out:
+            report.findings.append(collected.left_out(report.left_out, settings.monthly_calls))
+        return taken
 
+    def _work(self) -> None:
+        while question := self._next():
+            self._ask(question)
 
-def _out_of_time(left: int) -> SourceUnavailable:
-    return SourceUnavailable(
-        f"the run's time is over with {left} windows left.",
-        risk="They are asked for at the next run; the cloud forgets after 7 days.",
-        remedy="If it lasts, raise run_deadline_s in config.toml.",
-    )
+    def _next(self) -> Question | None:
+        """The next question of a device that was not refused; none where the run must stop."""
+        with self._lock:
+            while self._left and not self.report.stopped:
+                self._tell(str(self._left[0]))
+                if time.monotonic() > self._began + self._settings.run_deadline_s:
+                    self.report.stopped = collected.out_of_time(len(self._left))
+                    return None
+                question = self._left.popleft()
+                if question.device_id not in self._refused:
+                    return question
+        return None
 
+    def _ask(self, question: Question) -> None:
+        """Ask a question, keep what came and enter how it went."""
+        device = question.device_id
+        answer = answers.pull(
+            self._source.cloud,
+            question,
+            self._codes[device],
+            self._settings.span_pages,
+            new=device in self._new,
+        )
+        with self._lock:  # one writer: rows in the order of the journal
+            at, by = self._asked_at(), self._source.origin.ingested_by
+            answers.keep(self._paths, question, answer, asked_at=at, ingested_by=by)
+            self._enter(question, answer)
+            self._count()
 
-def _failed(window: Window, error: SourceError) -> Finding:
-    return Finding(
-        "tcc.ingest.window_failed",
-        f"A janela {window} não foi confirmada: {error}",
-        {"device_id": window.device_id, "code": error.code, "error": type(error).__name__},
-    )
+    def _enter(self, question: Question, answer: Answer) -> None:
+        """Take into the report how a question went; one too long is asked anew in parts."""
+        report = self.report
+        report.rows += len(answer.rows)
+        report.confirmed += answer.whole
+        report.again += answer.whole and question.why == "again"
+        report.reports_only |= {question.device_id} if answer.reports_only else set()
+        if isinstance(answer.error, OutOfTime):
+            self._left.appendleft(question)
+            report.stopped = report.stopped or collected.out_of_time(len(self._left))
+        elif answer.parts:
+            parts = question.parts(answer.parts)
+            report.planned += len(parts) - 1
+            self._left.extendleft(reversed(parts))
+        elif isinstance(answer.error, TruncatedPull) and question not in self._twice:
+            self._twice.add(question)  # what broke off is asked once more from its first page
+            self._left.appendleft(question)
+        else:
+            if answer.error:
+                report.failures[question] = answer.error
+            ends = self._refused.end(question.device_id, answer.error)
+            report.stopped = report.stopped or ends
+
+    def _asked_at(self) -> datetime:
+        """When the cloud was asked, by its own clock where this computer's is ahead of it."""
+        ahead_s = -self._source.cloud.skew_s
+        believed = SKEW_S[0] < ahead_s < SKEW_S[1]
+        return self._now - timedelta(seconds=round(ahead_s) if believed else 0)
+
+    def _count(self) -> None:
+        """Write down the calls made since the last time: a killed run has made them too."""
+        calls = self._source.cloud.calls - self._calls_before
+        usage.add(self._paths, self._now, calls - self._counted)
+        self._counted = calls
+
+    def _tell(self, text: str) -> None:
+        self._progress(self.report.planned - len(self._left), self.report.planned, text)
+
+    def record(self) -> None:
+        """Complete the report and enter the run into the record of collections."""
+        report, failures = self.report, self.report.failures
+        self._count()
+        report.calls, report.seconds = self._counted, time.monotonic() - self._began
+        report.findings += [collected.failed(*failure) for failure in failures.items()]
+        if report.reports_only:
+            report.findings.append(collected.reports_only(report.reports_only))
+        if any(isinstance(error, DeviceRejected) for error in failures.values()):
+            registry.ask_again(self._paths)
+        attempts.append(self._paths, report.attempt(self._asked_at()))

@@ -5,7 +5,6 @@ raw files themselves (`raw.py`) and what to ask for next (`ingest.py`).
 """
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -104,7 +103,7 @@ class Journal:
         return next(self._newest_first(), None)
 
     def _newest_first(self) -> Iterator[Entry]:
-        lines = _backwards(self.path)
+        lines = files.backwards(self.path)
         next(lines, b"")  # nothing, or a line torn by a crash
         return _entries(lines)
 
@@ -116,18 +115,3 @@ def _entries(lines: Iterable[bytes]) -> Iterator[Entry]:
             yield Entry.parse(line)
         except (ValueError, TypeError, KeyError):
             continue
-
-
-def _backwards(path: Path, block: int = 65_536) -> Iterator[bytes]:
-    """The lines of a file, from the last to the first, after what follows the last line end."""
-    if not path.exists():
-        return
-    with path.open("rb") as handle:
-        position, rest = handle.seek(0, os.SEEK_END), b""
-        while position > 0:
-            size = min(block, position)
-            position -= size
-            handle.seek(position)
-            rest, *lines = (handle.read(size) + rest).split(b"\n")
-            yield from reversed(lines)
-        yield rest

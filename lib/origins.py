@@ -6,11 +6,14 @@ belong here: opening a source (`sources.py`).
 
 import json
 import shutil
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
@@ -124,15 +127,36 @@ def claim(paths: Paths, wanted: Origin, *, now: datetime) -> Path | None:
 
 @contextmanager
 def alone(paths: Paths) -> Iterator[None]:
-    """Hold the store for the block. Raises ConfigError where a run or an import is under way."""
+    """Hold the store for the block. Raises ConfigError where a run or an import is under way.
+
+    SIGTERM ends the block as Ctrl+C does, so that no kernel and no LaTeX outlives it.
+    """
     busy = ConfigError(
         "another run is under way in this folder.",
         where=str(paths.data),
         risk="Nothing is lost: the next run asks for all that is not held.",
         remedy="Wait for it to end, then start again.",
     )
-    with files.locked(paths.data / "run.lock", busy=busy):
+    with files.locked(paths.data / "run.lock", busy=busy), _ended_in_order():
         yield
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Unwind the stack at SIGTERM, unless somebody else (Dagster) already sees to it."""
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def _named(origin: Origin) -> str:
@@ -150,7 +174,7 @@ def _move_aside(paths: Paths, name: str) -> Path:
         for item in folder.glob("[!.]*"):
             (target / folder.name).mkdir(exist_ok=True)
             shutil.move(item, target / folder.name / item.name)
-    for item in (paths.catalogue, paths.pdf, paths.source):
+    for item in (paths.catalogue, paths.pdf, paths.usage, paths.alarms, paths.source):
         if item.exists():
             shutil.move(item, target / item.name)
     return target

@@ -1,7 +1,8 @@
 """The device registry: which devices there are, and their specifications, archived with dates.
 
 Belongs here: asking for lists and specifications once a day, keeping them when they change,
-without keys, addresses or places. Does not belong here: log rows.
+reading them back. Does not belong here: log rows, what is kept of a device
+(`registry_lists.py`), what to tell of a change (`registry_findings.py`).
 """
 
 import json
@@ -11,29 +12,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lib import files, settings
-from lib.config import Device, is_device_id
-from lib.datapoints import CodeSpec, code_specs
-from lib.errors import SourceError, Terminal
+from lib import files, registry_lists, settings
+from lib import registry_findings as said
+from lib.config import Device
+from lib.datapoints import KNOWN, CodeSpec, code_specs
+from lib.errors import DeviceRejected, OutOfTime, SourceError, Transient
 from lib.findings import Finding
 from lib.paths import Paths
+from lib.registry_lists import Listed, is_followed, is_listed
 from lib.times import DAY, from_stamp, iso, parse_instant, stamp
 from lib.tuya import TuyaCloud
-
-# What is kept of a device: a list of what may stay, since local_key, ip, lat, lon and uid must not.
-KEPT = (
-    *("id", "name", "category", "product_id", "product_name", "model"),
-    *("sub", "online", "time_zone", "create_time", "active_time"),
-)
-
-
-@dataclass(frozen=True)
-class SpecInForce:
-    """Scale and unit of a device's code, from an instant on."""
-
-    device_id: str
-    valid_from: datetime
-    spec: CodeSpec
+from lib.tuya_codes import NOT_OPENED, of_the_project
 
 
 def refresh(
@@ -41,115 +30,97 @@ def refresh(
 ) -> list[Finding]:
     """Archive the device list and each specification where they changed; at most once a day.
 
-    A refusal is a finding; what did not answer is asked again at the next run. A device that
-    left the list is still asked for, and named in a finding. Raises SourceError where the list
-    is refused and there is neither an older one nor a device that the user named.
+    What happened to a device since the last list is a finding, once; so is what the cloud
+    refused. What did not answer is asked again at the next run. Raises SourceError where the
+    list is refused and there is neither an older one nor a device that the user named.
     """
-    if _at(_checked(paths)) > now - DAY and not {d.id for d in wanted} - names(paths).keys():
+    named = {device.id: device.name for device in wanted}
+    before, noted = _archived(paths), _noted(paths)
+    extra = _again(paths).exists() and _is_old(noted, "extra_at", now)
+    if not (extra or _is_old(noted, "at", now) or registry_lists.misses(before, named)):
         return []
-    devices, findings = _listed(paths, cloud, wanted, now)
-    _archive(paths.registry / "devices", "devices", devices, now)
-    for device in devices:
-        findings += _refresh_specification(paths, cloud, device["id"], now)
-    if all(finding.data["terminal"] for finding in findings):
-        _note(_checked(paths), now)
-    return findings
+    after, findings, failed = _listed(cloud, before, named, now)
+    answers, refused = _specifications_of(cloud, after, failed)
+    # Kept at the end, and the list last: a run that dies on its way asks, and tells, again.
+    for device_id, answer in answers.items():
+        findings += _keep_specification(paths, after[device_id], answer, now)
+    _archive(paths.registry / "devices", "devices", list(after.values()), now)
+    somebody = bool(named) or any(is_listed(device) for device in after.values())
+    if somebody and not any(isinstance(e, Transient) for e in (failed, *refused.values())):
+        noted |= {"at": iso(now)} | ({"extra_at": iso(now)} if extra else {})
+        files.write_text(_checked(paths), json.dumps(noted) + "\n")
+        _again(paths).unlink(missing_ok=True)
+    return findings + [said.refused(f"especificação de {own}", e) for own, e in refused.items()]
+
+
+def ask_again(paths: Paths) -> None:
+    """Have the registry asked at the next run; heeded once a day, for it costs calls."""
+    paths.registry.mkdir(parents=True, exist_ok=True)
+    _again(paths).touch()
 
 
 def _listed(
-    paths: Paths, cloud: TuyaCloud, wanted: Sequence[Device], now: datetime
-) -> tuple[list[dict[str, Any]], list[Finding]]:
-    """The devices of the project and those known before; of these the ones the user named."""
-    before, named = {str(d["id"]): d for d in known(paths)}, {d.id: d.name for d in wanted}
+    cloud: TuyaCloud, before: Listed, named: dict[str, str], now: datetime
+) -> tuple[Listed, list[Finding], SourceError | None]:
+    """The devices of the project and those known before; what happened to them; the refusal."""
     try:
-        came = {str(d["id"]): _kept(d) for d in cloud.devices() if d.get("id")}
+        came = [registry_lists.kept(device) for device in cloud.devices() if device.get("id")]
     except SourceError as error:
-        if not wanted and not before:
+        if not named and not before:
             raise
-        found, findings = before, [_refused("lista de dispositivos", error)]
-    else:
-        found = before | {own: d for own, d in came.items() if is_device_id(own)}
-        found = {own: found[own] for own in (*came, *before) if own in found}
-        left = [own for own in before if own not in came and _was_listed(before[own], named)]
-        findings = _odd([own for own in came if own not in found and not named])
-        findings += _left(paths, {own: str(found[own].get("name") or own) for own in left}, now)
-    if wanted:
-        found = {own: found.get(own, {"id": own}) | {"name": n} for own, n in named.items()}
-    return list(found.values()), findings
+        found = said.refused("lista de dispositivos", error)
+        return registry_lists.marked(before, named), [found], error
+    good = registry_lists.by_id(came)
+    after = registry_lists.joined(before, good, named, now)
+    odd = [device["id"] for device in came if device["id"] not in good and not named]
+    return after, [*said.odd(odd), *said.of_lists(before, after, named)], None
 
 
-def _kept(device: dict[str, Any]) -> dict[str, Any]:
-    return {key: device[key] for key in KEPT if key in device} | {"id": str(device["id"])}
+def _specifications_of(
+    cloud: TuyaCloud, devices: Listed, failed: SourceError | None
+) -> tuple[dict[str, Any], dict[str, SourceError]]:
+    """Answer or refusal for each followed device that did not leave.
+
+    None is asked any more where the failures so far show that no answer is to be had.
+    """
+    answers: dict[str, Any] = {}
+    refused: dict[str, SourceError] = {}
+    last = None if failed and failed.code in NOT_OPENED else failed
+    over = last is not None and (isinstance(last, Transient) or of_the_project(last.code))
+    for own in (own for own, d in devices.items() if is_followed(d) and "left" not in d):
+        if over:
+            break
+        try:
+            answers[own], last = cloud.specification(own), None
+        except SourceError as error:
+            over, last, refused[own] = _is_over(error, last), error, error
+    return answers, refused
 
 
-def _was_listed(device: dict[str, Any], named: dict[str, str]) -> bool:
-    """Whether a device in use was ever listed; of others only the user's name is known."""
-    return not named or (device["id"] in named and bool(device.keys() - {"id", "name"}))
+def _is_over(error: SourceError, last: SourceError | None) -> bool:
+    """Whether a failure tells of all devices: by its kind, or because it came twice."""
+    twice = last is not None and (type(last), last.code) == (type(error), error.code)
+    everyone = isinstance(error, OutOfTime) or of_the_project(error.code)
+    return everyone or (twice and not isinstance(error, DeviceRejected))
 
 
-def _odd(ids: list[str]) -> list[Finding]:
-    """The finding that names listed ids which cannot name a folder."""
-    if not ids:
-        return []
-    shown = ", ".join(repr(own[:80]) for own in ids)
-    return [
-        Finding(
-            "tcc.registry.odd_id",
-            f"A nuvem lista {len(ids)} identificador(es) que não podem nomear uma pasta: {shown}. "
-            "Os logs deles não são pedidos e faltam em toda figura; confira quem responde em "
-            "API_ENDPOINT.",
-            {"ids": ids, "terminal": True},
-        )
-    ]
-
-
-def _left(paths: Paths, left: dict[str, str], now: datetime) -> list[Finding]:
-    """The finding that names devices which the list no longer has, once a day."""
-    told = paths.registry / "left.json"
-    if not left or _at(told) > now - DAY:
-        return []
-    _note(told, now)
-    shown = ", ".join(f"{name} ({own})" if name != own else own for own, name in left.items())
-    return [
-        Finding(
-            "tcc.registry.device_left",
-            f"A lista da nuvem não traz mais {len(left)} dispositivo(s): {shown}. Seus logs ainda "
-            "são pedidos, mas podem deixar de vir. Confira se a conta do aplicativo continua "
-            "vinculada ao projeto; se saíram da casa, nomeie os que ficam em config.toml.",
-            {"device_ids": list(left), "terminal": True},
-        )
-    ]
-
-
-def _refresh_specification(
-    paths: Paths, cloud: TuyaCloud, device_id: str, now: datetime
+def _keep_specification(
+    paths: Paths, device: dict[str, Any], answer: Any, now: datetime
 ) -> list[Finding]:
-    try:
-        specification = cloud.specification(device_id)
-    except SourceError as error:
-        return [_refused(f"especificação de {device_id}", error)]
-    _archive(paths.registry / device_id, "specification", specification, now)
-    return []
-
-
-def _refused(what: str, error: SourceError) -> Finding:
-    return Finding(
-        "tcc.registry.refused",
-        f"A nuvem não forneceu a {what}: {error}",
-        {"code": error.code, "terminal": isinstance(error, Terminal)},
-    )
+    folder = paths.registry / str(device["id"])
+    old = _content(folder, "specification", answer)
+    _archive(folder, "specification", answer, now)
+    return said.respecified(device, old, answer, now) if old != answer else []
 
 
 def _archive(folder: Path, name: str, content: Any, now: datetime) -> None:
     """Write a dated file only where the content differs from the newest one."""
     newest = _newest(folder, name)
-    if newest is None or settings.parse(newest, json.loads) != content:
+    if newest is None or _content(folder, name, None) != content:
+        # A clock that went back must not make this file older than what it follows.
+        head = f"{max(stamp(now), _age(newest)[0] if newest else '')}_{name}"
         text = json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
-        files.write_new(
-            folder,
-            lambda n: f"{stamp(now)}_{name}{'' if n == 1 else f'-{n}'}.json",
-            text.encode(),
-        )
+        files.write_new(folder, lambda n: f"{head}{f'-{n}' * (n > 1)}.json", text.encode())
 
 
 def _dated(folder: Path, name: str) -> list[Path]:
@@ -165,31 +136,66 @@ def _newest(folder: Path, name: str) -> Path | None:
     return next(reversed(_dated(folder, name)), None)
 
 
+def _content(folder: Path, name: str, default: Any) -> Any:
+    """What the newest archived file holds. Raises ConfigError where it cannot be read."""
+    newest = _newest(folder, name)
+    return settings.parse(newest, json.loads) if newest else default
+
+
 def _checked(paths: Paths) -> Path:
     return paths.registry / "checked.json"
 
 
-def _note(file: Path, now: datetime) -> None:
-    files.write_text(file, json.dumps({"at": iso(now)}) + "\n")
+def _again(paths: Paths) -> Path:
+    return paths.registry / "again"
 
 
-def _at(file: Path) -> datetime:
-    """When something was last done, long ago where it never was."""
-    noted = settings.parse(file, json.loads) if file.exists() else {}
-    return parse_instant(noted.get("at", "1970-01-01T00:00:00Z"))
+def _noted(paths: Paths) -> dict[str, str]:
+    """When the registry was asked last, and when last because of `ask_again`."""
+    return dict(settings.parse(file, json.loads)) if (file := _checked(paths)).exists() else {}
+
+
+def _is_old(noted: dict[str, str], name: str, now: datetime) -> bool:
+    """Whether something was done a day ago, never, or by a clock that went back since."""
+    return not now - DAY < parse_instant(noted.get(name, "1970-01-01T00:00:00Z")) <= now
+
+
+def _archived(paths: Paths) -> Listed:
+    return registry_lists.by_id(_content(paths.registry / "devices", "devices", []))
 
 
 def known(paths: Paths) -> list[dict[str, Any]]:
-    """The newest archived device list. Raises ConfigError where it cannot be read."""
-    newest = _newest(paths.registry / "devices", "devices")
-    devices: list[dict[str, Any]] = settings.parse(newest, json.loads) if newest else []
-    return [device for device in devices if is_device_id(str(device["id"]))]
+    """The devices that are or were followed, listed or not. Raises ConfigError."""
+    return [device for device in _archived(paths).values() if is_followed(device)]
+
+
+def asked(paths: Paths, wanted: Sequence[Device], now: datetime) -> list[str]:
+    """Ids to ask logs for: the user's, with new ids of the same devices, or else all listed.
+
+    One that left is asked for 7 days more: the cloud may hold its logs. Raises ConfigError.
+    """
+    return registry_lists.asked(_archived(paths), {d.id: d.name for d in wanted}, now)
 
 
 def names(paths: Paths, named: Iterable[Device] = ()) -> dict[str, str]:
-    """Device id -> name: as the user named it, else as the newest list does."""
-    listed = {str(d["id"]): str(d.get("name") or d["id"]) for d in known(paths)}
+    """Device id -> name: as the user named it, else the newest that a list gave it."""
+    listed = {own: str(d.get("name") or own) for own, d in _archived(paths).items()}
     return listed | {device.id: device.name for device in named}
+
+
+def codes(paths: Paths, device_id: str) -> list[str]:
+    """The codes that a device reports by its newest specification, else all that are known."""
+    specification = _content(paths.registry / device_id, "specification", None)
+    return said.reported(specification) or list(KNOWN)
+
+
+@dataclass(frozen=True)
+class SpecInForce:
+    """Scale and unit of a device's code, from an instant on."""
+
+    device_id: str
+    valid_from: datetime
+    spec: CodeSpec
 
 
 def specifications(paths: Paths) -> list[SpecInForce]:

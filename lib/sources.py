@@ -114,7 +114,9 @@ def prepared(name: Name, paths: Paths, *, now: datetime, series: str = "") -> Pa
     would change.
     """
     if name == "cloud":
-        with closing(_client(_access(), Config())) as cloud:
+        access = _access()
+        _not_ahead(access, now)
+        with closing(_client(access, Config())) as cloud:
             return _claim_for(cloud, paths, now)
     return origins.claim(paths, _origin_of(_house(name, series)), now=now)
 
@@ -124,6 +126,19 @@ def _claim_for(cloud: TuyaCloud, paths: Paths, now: datetime) -> Path | None:
     if origins.gives_way(paths, MEASURED):
         cloud.check()
     return origins.claim(paths, MEASURED, now=now)
+
+
+def _not_ahead(access: Credentials, now: datetime) -> None:
+    """Raise ConfigError for a clock ahead of now: what has not been would count as held.
+
+    A server on this machine may live at any time.
+    """
+    if now > datetime.now(UTC) + HOUR and not access.on_this_machine:
+        raise ConfigError(
+            f"--now {now:%Y-%m-%d %H:%M} UTC is ahead of this computer's clock.",
+            risk="Hours that have not been yet would count as asked for.",
+            remedy="Leave --now out: the cloud is always asked as of now.",
+        )
 
 
 def _access() -> Credentials:
@@ -144,8 +159,14 @@ def _no_credentials(what: str) -> ConfigError:
 
 
 def _client(access: Credentials, config: Config) -> TuyaCloud:
+    """The signed-in cloud; a server on this machine has no rate that must not be passed."""
     settings = config.ingestion
-    return TuyaCloud(access, timeout_s=settings.request_timeout_s, page_size=settings.page_size)
+    return TuyaCloud(
+        access,
+        timeout_s=settings.request_timeout_s,
+        page_size=settings.page_size,
+        calls_per_s=None if access.on_this_machine else settings.calls_per_s,
+    )
 
 
 @contextmanager

@@ -104,12 +104,12 @@ class Study:
         named = [device.id for device in self.config.devices if device.mains]
         if named or (origin and origin.mains):
             return named or list(origin.mains if origin else ())
+        known = registry.known(self.paths)
+        before = {str(d["replaces"]) for d in known if d.get("replaces")}
         for category in MAINS_CATEGORIES:
-            found = [
-                str(d["id"]) for d in registry.known(self.paths) if d.get("category") == category
-            ]
-            if len(found) == 1:
-                return found
+            found = [str(d["id"]) for d in known if d.get("category") == category]
+            if len(set(found) - before) == 1:
+                return found  # a meter that was paired again has two ids, each in its time
         return []
 
     @cached_property

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lib import journal
+from lib import files
 from lib.journal import Entry, Journal, Window
 
 T0 = datetime(2026, 4, 22, 15, tzinfo=UTC)
@@ -132,9 +132,9 @@ def test_recent_is_the_tail_of_all_whatever_the_blocks(
     since = data.draw(st.integers(0, 8), label="since")
     book = Journal(tmp_path / "journal.jsonl")
     book.path.write_bytes(b"".join(e.line().encode() + b"\n" for e in entries) + tail)
-    backwards = journal._backwards
+    backwards = files.backwards
     with monkeypatch.context() as patch:
-        patch.setattr(journal, "_backwards", partial(backwards, block=block))
+        patch.setattr(files, "backwards", partial(backwards, block=block))
         assert book.all() == entries
         assert book.recent(T0 + since * HOUR) == entries[since:]
         assert book.last() == (entries[-1] if entries else None)
