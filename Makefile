@@ -6,7 +6,7 @@ CONDA := $(if $(CONDA_PREFIX),$(wildcard $(CONDA_PREFIX)/bin/tcc))
 LOCK := pyproject.toml uv.lock tools/bootstrap.py
 START := $(shell date +%s)
 
-.PHONY: help setup setup-test setup-lab tex poppler demo test check run pdf lab dagster clean
+.PHONY: help setup setup-test setup-lab tex poppler demo test check bench run pdf lab dagster clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1 \t/p' Makefile | expand -t 18
@@ -44,6 +44,12 @@ check: setup-test ## what runs before each commit
 		echo "No git checkout: pre-commit's main tools run directly."; \
 		$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) mypy && \
 		find notebooks -name '*.ipynb' | xargs -r $(RUN) nbstripout --verify --keep-id; fi
+
+bench: setup ## what the collection costs, beside tinytuya; a short storm; a few kills
+	@$(RUN) python bench/ingest.py; cost=$$?; \
+	$(RUN) python bench/weather.py --days 3 --devices 2; storm=$$?; \
+	$(RUN) python bench/kill.py --kills 10; kills=$$?; \
+	exit $$((cost + storm + kills))
 
 run: setup tex ## the pipeline on your devices; the demo house without credentials
 	@$(RUN) tcc run

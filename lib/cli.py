@@ -8,16 +8,17 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
-from lib import config
-from lib.errors import PipelineError
+from lib import config, credentials, terminal
+from lib.errors import ConfigError, PipelineError
 from lib.paths import DEFAULT_DATA, Paths
-from lib.terminal import Bars, print_imported, print_run, print_status
+
+if TYPE_CHECKING:
+    from lib.pipeline import Order
 
 # Commands import what they need when they run: pandas and papermill take a second each.
 app = typer.Typer(
@@ -37,6 +38,9 @@ Now = Annotated[
 SourceName = Annotated[
     str, typer.Option("--source", help="auto, cloud, demo or replay; auto: cloud with credentials.")
 ]
+Wait = Annotated[
+    float, typer.Option("--wait", min=0, help="Wait so long for another run to end. [s]")
+]
 Series = Annotated[str, typer.Option("--series", help="A recorded series, for --source replay.")]
 
 
@@ -46,31 +50,43 @@ def _told() -> Iterator[None]:
     try:
         yield
     except PipelineError as error:
-        _tell(error)
+        terminal.print_error(err, error)
         raise typer.Exit(1) from error
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _tell(f"{where}{error.strerror}. What was written before is whole: mend it and run again.")
+        remedy = "What was written before is whole: mend it and run again."
+        terminal.print_error(err, error, f"{where}{error.strerror}. {remedy}")
         raise typer.Exit(1) from error
 
 
-def _tell(error: PipelineError | str) -> None:
-    name = type(error).__name__ if isinstance(error, PipelineError) else "Error"
-    err.print(f"[bold red]{name}[/] {escape(str(error))}")
-
-
 def _execute(data_dir: Path | None, *, rest: Mapping[str, object]) -> None:
-    """Run the steps with bars, say how it went and exit with 1 where a step failed."""
+    """Run the steps with bars and say how it went.
+
+    Exits with 1 where a step failed, and with 2 where only an alarm of real rows is on.
+    """
     from lib import pipeline
 
     with _told():
         order = pipeline.Order(**rest)  # type: ignore[arg-type]
         paths = Paths.at(data_dir or _of_series(order.source, order.series))
-        with Bars(err) as bars:
-            this = pipeline.run(paths, config.load(), order, show=bars.show)
-        print_run(out, err, paths, this)
-    if not this.ok:
-        raise typer.Exit(1)
+        terminal.print_exposed(err, credentials.exposed())
+        settings = _settings(paths, order)
+        with terminal.Bars(err) as bars:
+            this = pipeline.run(paths, settings, order, show=bars.show)
+        terminal.print_run(out, err, paths, this)
+    if not this.ok or this.alarms.heard:
+        raise typer.Exit(2 if this.ok else 1)
+
+
+def _settings(paths: Paths, order: "Order") -> config.Config:
+    """The settings; without them no run begins, which is an alarm. Raises ConfigError."""
+    from lib import pipeline
+
+    try:
+        return config.load()
+    except ConfigError as error:
+        terminal.print_alarms(out, pipeline.alarmed(paths, config.Config(), order, error=error))
+        raise
 
 
 def _of_series(source: str, series: str) -> Path | None:
@@ -89,21 +105,26 @@ def run(
         int | None, typer.Option(min=0, help="Demo house: days of runs that lead up to --now.")
     ] = None,
     page: Annotated[bool, typer.Option("--pdf/--no-pdf", help="Set the monograph too.")] = True,
+    wait: Wait = 0,
     data_dir: DataDir = None,
 ) -> None:
     """Collect, stage, analyse and set the page: what happens every hour."""
     rest = {"source": _source(source, series), "series": series, "now": now, "days": days}
-    _execute(data_dir, rest=rest | {"page": page})
+    _execute(data_dir, rest=rest | {"page": page, "wait_s": wait})
 
 
 @app.command()
 def ingest(
-    source: SourceName = "auto", series: Series = "", now: Now = "", data_dir: DataDir = None
+    source: SourceName = "auto",
+    series: Series = "",
+    now: Now = "",
+    wait: Wait = 0,
+    data_dir: DataDir = None,
 ) -> None:
     """Ask the cloud for every window that is not held."""
     from lib.pipeline import COLLECT
 
-    rest = {"source": _source(source, series), "series": series, "now": now}
+    rest = {"source": _source(source, series), "series": series, "now": now, "wait_s": wait}
     _execute(data_dir, rest=rest | {"days": 0, "steps": COLLECT, "page": False})
 
 
@@ -181,11 +202,11 @@ def _imported(paths: Paths, files: list[Path], device: str, now: str) -> bool:
                 paths, file, device_id=device or None, now=instant, ingested_by=by
             )
         except PipelineError as error:
-            _tell(error)
+            terminal.print_error(err, error)
             failed = True
             continue
         done += kept
-        print_imported(out, file, kept)
+        terminal.print_imported(out, file, kept)
     if any(one.rows for one in done):
         out.print("Next: tcc stage")
     return not failed
@@ -194,11 +215,35 @@ def _imported(paths: Paths, files: list[Path], device: str, now: str) -> bool:
 @app.command("status")
 def status_(now: Now = "", data_dir: DataDir = None) -> None:
     """What is held, the newest event, gaps, and the hours until unread logs expire."""
-    from lib import origins, status
+    from lib import alarms, origins, status
 
     with _told():
-        paths = Paths.at(data_dir)
-        print_status(out, paths, status.of(paths, config.load(), now=origins.clock(paths, now)))
+        paths, settings = Paths.at(data_dir), config.load()
+        clock = origins.clock(paths, now)
+        terminal.print_status(out, paths, status.of(paths, settings, now=clock))
+        terminal.print_alarms(out, alarms.current(paths, settings, now=clock))
+
+
+@app.command("doctor")
+def doctor_(
+    as_json: Annotated[bool, typer.Option("--json", help="The same for scripts.")] = False,
+    now: Now = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Look at all that a run needs, from credentials to the schedule, and say the next step.
+
+    Costs about four calls to the cloud; the exit code is 1 where something is bad.
+    """
+    from lib import doctor
+
+    with _told():
+        found = doctor.examine(Paths.at(data_dir), now)
+    if as_json:
+        typer.echo(found.json())
+    else:
+        doctor.show(out, found)
+    if not found.ok:
+        raise typer.Exit(1)
 
 
 def _source(name: str, series: str) -> str:

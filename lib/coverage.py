@@ -1,14 +1,22 @@
-"""Which hours of data there are: windows, coverage, gaps and the vintage of what is printed.
+"""Which hours of data there are: windows, coverage, gaps, and how long rows were on their way.
 
-Belongs here: pure functions over the marts' frames. Does not belong here: energy.
+Belongs here: pure functions over the marts' frames, and the age of staged rows. Does not belong
+here: energy, what is lost for ever (`losses.py`).
 """
 
 from datetime import datetime
+from typing import Any
 
+import numpy as np
+import pandas as pd
 from pandas import DataFrame
 
+from lib import warehouse
 from lib.findings import Finding
+from lib.journal import Journal
+from lib.paths import Paths
 
+DAY_KEYS = ["device_id", "device_name", "local_date"]
 GAP_COLUMNS = ("device_id", "device_name", "gap_start", "gap_end", "cause", "last_seen", "gap_s")
 
 
@@ -55,3 +63,75 @@ def joined_gaps(gaps: DataFrame) -> DataFrame:
     joined = joined.reset_index().drop(columns="number")
     joined["gap_s"] = (joined["gap_end"] - joined["gap_start"]).dt.total_seconds()
     return joined.sort_values(["gap_start", "device_id"])[list(GAP_COLUMNS)].reset_index(drop=True)
+
+
+def gaps_by_cause(gaps: DataFrame) -> DataFrame:
+    """Number, devices and hours of the gaps of each cause, the longest first. [gap_h: h]"""
+    found = gaps.groupby("cause").agg(
+        gaps=("gap_s", "size"), devices=("device_id", "nunique"), gap_s=("gap_s", "sum")
+    )
+    found = found.assign(gap_h=found["gap_s"].astype(float) / 3600).drop(columns="gap_s")
+    return found.sort_values("gap_h", ascending=False).reset_index()
+
+
+def calendar(
+    daily: DataFrame, lost: DataFrame, window: tuple[datetime, datetime], time_zone: str
+) -> DataFrame:
+    """Coverage of each device and local date, and the hours of it that are lost. [lost_h: h]
+
+    `daily` as a study gives it, `lost` as `loss_sums.by_day` does. A device has a row for every
+    date from its first on: a date without any hour was not observed. Of a date that the window
+    cuts, the part inside counts.
+    """
+    both = [frame.astype(_DAY_TYPES) for frame in (daily, lost)]
+    found = both[0][[*DAY_KEYS, "alive_s"]].merge(both[1], how="outer", on=DAY_KEYS)
+    last = found["local_date"].max()
+    firsts = found.groupby(DAY_KEYS[:2], as_index=False).agg(first=("local_date", "min"))
+    days = [
+        (row["device_id"], row["device_name"], day)
+        for row in firsts.to_dict("records")
+        for day in pd.date_range(row["first"], last)
+    ]
+    every = DataFrame(days, columns=DAY_KEYS).astype(_DAY_TYPES)
+    cells = every.merge(found, how="left", on=DAY_KEYS).fillna({"alive_s": 0.0, "lost_h": 0.0})
+    inside_s = _inside_s(cells["local_date"], window, time_zone)
+    share = (cells["alive_s"] / inside_s.where(inside_s > 0)).clip(0, 1).fillna(0.0)
+    return cells.assign(coverage=share).drop(columns="alive_s")
+
+
+# Frames without rows have columns of any type, which cannot be merged.
+_DAY_TYPES = {"device_id": "str", "device_name": "str", "local_date": "datetime64[us]"}
+
+
+def _inside_s(
+    days: "pd.Series[Any]", window: tuple[datetime, datetime], time_zone: str
+) -> "pd.Series[float]":
+    """How much of each local date is inside a window. [s]"""
+    first, last = map(pd.Timestamp, window)
+    earlier = np.ones(len(days), dtype=bool)  # of two midnights, where clocks go back to one
+    edges = [
+        (days + pd.Timedelta(days=after)).dt.tz_localize(
+            time_zone, nonexistent="shift_forward", ambiguous=earlier
+        )
+        for after in (0, 1)
+    ]
+    start, end = (edge.mask(edge < first, first).mask(edge > last, last) for edge in edges)
+    inside: pd.Series[float] = (end - start).dt.total_seconds()
+    return inside
+
+
+def latency(paths: Paths) -> DataFrame:
+    """How long after its event a row was first taken in: of each device, and of all last. [h]
+
+    Columns device_id (missing where it is all), device_name, rows, median_h, p95_h, max_h.
+    """
+    if not warehouse.has_rows(paths.staging):
+        return DataFrame(columns=["device_id", "device_name", "rows", "median_h", "p95_h", "max_h"])
+    with warehouse.connect() as connection:
+        files = {"files": warehouse.partitions(paths.staging)}
+        return warehouse.frame(connection, warehouse.sql("latency"), files)
+
+
+def received(paths: Paths) -> int:
+    """How many rows came, those that came again included."""
+    return sum(entry.rows for entry in Journal(paths.journal).all())

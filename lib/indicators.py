@@ -1,7 +1,7 @@
 """The numbers that the monograph prints, by key, with unit, digits and uncertainty.
 
 Belongs here: which number stands under which key. Does not belong here: how it is computed
-(`energy.py`, `coverage.py`) or set (`values.py`).
+(`energy.py`, `coverage.py`, `losses.py`) or set (`values.py`).
 """
 
 import math
@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 from pandas import DataFrame, Series
 
-from lib import energy
+from lib import energy, loss_sums
+from lib.loss_causes import EXPIRED, NOT_LOGGED
 from lib.portuguese import floored_percent
 from lib.study import Study
 from lib.times import brazilian, brazilian_date
@@ -97,6 +98,44 @@ def of_power(study: Study, power_w: "Series[float]") -> dict[str, Indicator]:
         "potencia.pico_horario": Indicator(float(power_w.max()), "maior média horária", "W"),
         "potencia.base": Indicator(base_w, "carga de base", "W"),
     }
+
+
+def of_losses(study: Study, lost: DataFrame) -> dict[str, Indicator]:
+    """What is gone for ever, as `losses.ledger` says, and its main cause and longest window."""
+    hours = (lost["lost_s"] / 3600).groupby(lost["kind"]).sum()
+    sums = loss_sums.by_cause(lost[lost["kind"] == EXPIRED]).nlargest(1, "lost_h")
+    main = sums[sums["lost_h"] > 0]
+    longest = loss_sums.windows(lost, study.time_zone).nlargest(1, "lost_h")
+    return {
+        "metodo.guarda_nuvem": Indicator(
+            study.config.ingestion.retention_days, "tempo de guarda da nuvem", "d"
+        ),
+        "dados.perdido_h": Indicator(hours.get(EXPIRED, 0.0), "expirado sem leitura", "h", 1),
+        "dados.janelas_perdidas": Indicator(
+            int((lost["kind"] == EXPIRED).sum()), "janelas expiradas sem leitura"
+        ),
+        "dados.perda_principal": Indicator(_first(main, "cause_name"), "causa principal"),
+        "dados.perda_principal_h": Indicator(
+            float(main["lost_h"].sum()), "expirado por essa causa", "h", 1
+        ),
+        "dados.perda_maior_inicio": Indicator(_first(longest, "start_text"), "a maior, desde"),
+        "dados.perda_maior_fim": Indicator(_first(longest, "end_text"), "a maior, até"),
+        "dados.nao_registrado_h": Indicator(hours.get(NOT_LOGGED, 0.0), "não registrado", "h", 1),
+    }
+
+
+def of_arrivals(late: DataFrame, received: int) -> dict[str, Indicator]:
+    """How many rows came and how long they were on their way, as `coverage.latency` says."""
+    of_all = late[late["device_id"].isna()]
+    ages = [float(of_all[name].iloc[0]) if len(of_all) else math.nan for name in _AGES]
+    return {
+        "dados.recebidas": Indicator(received, "linhas recebidas, com as repetidas"),
+        "dados.latencia_mediana": Indicator(ages[0], "idade mediana ao chegar", "h", 1),
+        "dados.latencia_p95": Indicator(ages[1], "percentil 95 da idade ao chegar", "h", 1),
+    }
+
+
+_AGES = ("median_h", "p95_h")
 
 
 def _per_day(house: DataFrame) -> float:

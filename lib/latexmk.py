@@ -76,13 +76,15 @@ def run(job: Job, *, timeout_s: float) -> None:
     try:
         said = process.communicate(timeout=timeout_s)[0].decode("utf-8", "replace")
     except subprocess.TimeoutExpired:
-        _stop(process)
-        _forget(job)
         raise _failed(
             f"LaTeX did not finish within {timeout_s:g} s",
             where=str(job.log),
             remedy="Read the end of the log; a macro that calls itself never ends.",
         ) from None
+    finally:
+        if process.returncode is None:  # Ctrl+C does not reach a session of its own
+            _stop(process)
+            _forget(job)
     if process.returncode != 0 or not job.pdf.exists():
         _forget(job)
         raise _explained(job, said)

@@ -4,7 +4,11 @@ Belongs here: the signature check, running into the run's folder, HTML, redactio
 Does not belong here: which notebooks run, and in what order (`pipeline.py`).
 """
 
+import errno
+import html
+import json
 import logging
+import os
 import sys
 import time
 import warnings
@@ -12,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import quote
 
 # jsonschema imports a grammar of IRIs for 1.6 s where JupyterLab is installed, and notebooks
 # have no IRI to check: https://github.com/python-jsonschema/jsonschema/issues/1428
@@ -20,6 +25,7 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 import nbformat  # noqa: E402
 import papermill  # noqa: E402
 from papermill.exceptions import PapermillExecutionError  # noqa: E402
+from papermill.iorw import papermill_io  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
 from lib import files  # noqa: E402
@@ -28,6 +34,7 @@ from lib.errors import NotebookFailed, NotebookSignature  # noqa: E402
 from lib.paths import NOTEBOOKS  # noqa: E402
 
 CELL_TIMEOUT_S = 900
+KEPT = "kept:"  # papermill's copies go through `_Kept`
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class Executed:
 
 def signature(notebook: Path) -> dict[str, Any]:
     """The parameters of a notebook and their defaults, as text."""
-    return {name: p["default"] for name, p in papermill.inspect_notebook(str(notebook)).items()}
+    return {name: p["default"] for name, p in papermill.inspect_notebook(_named(notebook)).items()}
 
 
 def check(notebook: Path, parameters: dict[str, Any]) -> None:
@@ -72,10 +79,36 @@ def run(notebook: Path, folder: Path, parameters: dict[str, Any]) -> Executed:
         _execute(notebook, target, parameters)
     except Exception as error:  # noqa: BLE001 (a job boundary: what a kernel dies of is told)
         failure = error
-    html = _publish(target)
+    try:
+        html_file = _publish(target)
+    except OSError as error:  # of the cell's own error there is more to say
+        failure = failure or error
     if failure:
         raise _failed(notebook, target, failure) from failure
-    return Executed(target, html, time.monotonic() - began)
+    return Executed(target, html_file, time.monotonic() - began)
+
+
+class _Kept:
+    """Where papermill writes a copy after each cell: whole, and never with a secret in it.
+
+    Taking secrets out at the end would leave them on the disk where a run is killed.
+    """
+
+    @staticmethod
+    def write(text: str, path: str) -> None:
+        files.write_text(Path(path.removeprefix(KEPT)), redacted(text), durable=False)
+
+    @staticmethod
+    def pretty_path(path: str) -> str:
+        return path.removeprefix(KEPT)
+
+
+papermill_io.register(KEPT, _Kept)
+
+
+def _named(path: Path) -> str:
+    """A path as papermill takes it: braces would be filled in with parameters."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _execute(notebook: Path, target: Path, parameters: dict[str, Any]) -> None:
@@ -83,8 +116,8 @@ def _execute(notebook: Path, target: Path, parameters: dict[str, Any]) -> None:
     with TemporaryDirectory(prefix="tcc-") as sockets, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of papermill's own imports, not of ours
         papermill.execute_notebook(
-            str(notebook),
-            str(target),
+            _named(notebook),
+            KEPT + _named(target),
             parameters=parameters,
             kernel_name="python3",
             progress_bar=False,
@@ -106,19 +139,26 @@ def _local(sockets: Path) -> Config:
 
 
 def _publish(target: Path) -> Path:
-    """Take secrets out of the executed copy and render it as HTML beside it."""
-    html = target.with_suffix(".html")
+    """Render the executed copy as HTML beside it."""
+    page = target.with_suffix(".html")
     if target.exists():
-        files.write_text(target, redacted(target.read_text("utf-8")))
-        files.write_text(html, _html(target))
-    return html
+        files.write_text(page, redacted(_html(target)))
+    return page
 
 
 def redacted(text: str) -> str:
-    """A text without any secret that this process knows of."""
-    for value in sorted(secret_values(), key=len, reverse=True):
-        text = text.replace(value, "***")
+    """A text without any secret that this process knows of, however it is written there."""
+    forms = {form for value in secret_values() for form in _forms(value)}
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, "***")
     return text
+
+
+def _forms(value: str) -> set[str]:
+    """A secret as it stands in plain text, Python, JSON, HTML and an address."""
+    plain = {value, repr(value)[1:-1]}
+    in_json = {json.dumps(form, ensure_ascii=False)[1:-1] for form in plain}
+    return plain | in_json | {html.escape(form) for form in plain} | {quote(value, safe="")}
 
 
 def _html(notebook: Path) -> str:
@@ -133,12 +173,23 @@ def _failed(notebook: Path, target: Path, error: Exception) -> NotebookFailed:
     where = (
         f"cell {error.exec_count}" if isinstance(error, PapermillExecutionError) else "the kernel"
     )
+    said, page = _said(error), target.with_suffix(".html")
+    shown = f"The executed copy shows it: {page}" if page.exists() else ""
     return NotebookFailed(
-        f"{where} raised {_said(error)}",
+        f"{where} raised {said}",
         where=notebook.name,
         risk="Figures and numbers of the run before stay as they are.",
-        remedy=f"The executed copy shows it: {target.with_suffix('.html')}",
+        remedy=f"{_of_the_disk(said, target)} {shown}".strip() or "Run it again.",
     )
+
+
+def _of_the_disk(said: str, target: Path) -> str:
+    """What to do about a disk that takes nothing more; empty where that is not the trouble."""
+    if os.strerror(errno.ENOSPC) in said:
+        return f"The disk is full: make room (df -h {target.parent}) and run again."
+    if os.strerror(errno.EROFS) in said:
+        return f"Nothing can be written to {target.parent}: mount it for writing and run again."
+    return ""
 
 
 def _said(error: Exception) -> str:

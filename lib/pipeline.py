@@ -1,11 +1,10 @@
 """The list of steps, once; run it.
 
-Belongs here: the order of the notebooks, the run's folder and record, what goes on after a
-failure. Does not belong here: what a step does (its notebook and `lib/`), drawing bars.
+Belongs here: the order of the notebooks, what goes on after a failure. Does not belong here:
+what a step does (its notebook and `lib/`), the run's folder and record (`runs.py`), drawing
+bars, what is worth an alarm (`alarms.py`).
 """
 
-import json
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lib import files, findings, history, monograph, notebooks, origins, page, sources
+from lib import alarms, findings, history, monograph, notebooks, origins, page, runs, sources
+from lib.alarms import Outcome, Told
 from lib.config import Config
 from lib.errors import LatexMissing, ManuscriptError, NothingToPrint, PipelineError
 from lib.findings import Finding
@@ -22,14 +22,15 @@ from lib.journal import Journal
 from lib.monograph import Built
 from lib.paths import NOTEBOOKS, Paths
 from lib.progress import Progress, silent, watched
-from lib.times import iso, stamp
+from lib.times import iso, parse_instant
 
 COLLECT = ("01_ingest",)
 PREPARE = ("02_stage", "03_marts")
-ANALYSE = ("10_energy",)
+ANALYSE = ("10_energy", "14_data_quality")
 STEPS = (*COLLECT, *PREPARE, *ANALYSE)
 PAGE = "monograph"
 NOT_SET = "not set"
+DONE = ("ok", NOT_SET)
 Show = Callable[[str], Progress]
 
 
@@ -48,7 +49,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Order:
-    """What to run: which steps, from which source, at which instant, with a page or not."""
+    """What to run: which steps, from which source, at which instant, with a page or not.
+
+    `wait_s` is how long it waits for another run to end.
+    """
 
     steps: Sequence[str] = STEPS
     source: sources.Name = "auto"
@@ -58,6 +62,7 @@ class Order:
     rebuild: bool = False
     page: bool = True
     promote: bool = False
+    wait_s: float = 0.0
 
 
 @dataclass
@@ -75,6 +80,7 @@ class Run:
     steps: list[Step] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     built: Built | None = None
+    alarms: Told = field(default_factory=Told)
 
     @property
     def origin(self) -> origins.Origin | None:
@@ -89,7 +95,7 @@ class Run:
     @property
     def ok(self) -> bool:
         """Whether every step came to its end; a page not set is nobody's failure."""
-        return all(step.status in ("ok", NOT_SET) for step in self.steps)
+        return all(step.status in DONE for step in self.steps)
 
 
 def quiet(step: str) -> Progress:
@@ -103,7 +109,7 @@ def run(paths: Paths, config: Config, order: Order, *, show: Show = quiet) -> Ru
     A failed collection does not stop the rest; a failed preparation does, and no page is
     made of it. Raises ConfigError and StoreMismatch before anything runs.
     """
-    with begun(paths, config, order) as this:
+    with begun(paths, config, order, show=show) as this:
         for name in order.steps:
             run_step(this, name, show)
         if order.promote and this.ok:
@@ -114,25 +120,61 @@ def run(paths: Paths, config: Config, order: Order, *, show: Show = quiet) -> Ru
 
 
 @contextmanager
-def begun(paths: Paths, config: Config, order: Order) -> Iterator[Run]:
-    """Begin a run: no other runs in this store until it ends, and then it is recorded.
+def begun(paths: Paths, config: Config, order: Order, *, show: Show = quiet) -> Iterator[Run]:
+    """Begin a run: no other runs in this store until it ends; then it is recorded and judged.
 
     Raises ConfigError where the source or the clock is wrong or another run is under way,
     StoreMismatch where the store holds other rows than the source's, and SourceError where
-    the cloud refuses a store's first run.
+    the cloud refuses a store's first run. What ends a run early carries its alarms as notes.
     """
-    with origins.alone(paths):
-        source, aside = order.source, None
-        if COLLECT[0] in order.steps:
-            source = sources.resolve(order.source, paths)
-            now = sources.instant(source, paths, order.now, series=order.series)
-            aside = sources.prepared(source, paths, now=now, series=order.series)
-        else:
-            now = origins.clock(paths, order.now)
-        this = Run(paths, config, order, source, now, _new_folder(paths, now), aside)
-        yield this
-        this.findings = findings_of(this)
-        _record(this)
+    if order.now:
+        parse_instant(order.now)  # a slip at the terminal is no alarm
+    with runs.alone(paths, wait_s=order.wait_s, show=show):
+        this = None
+        try:
+            this = _opened(paths, config, order)
+            yield this
+            this.findings = findings_of(this)
+            runs.record(this.folder, now=this.now, ok=this.ok, steps=map(vars, this.steps))
+        except Exception as error:
+            for word, line in alarmed(paths, config, order, this, error).lines():
+                error.add_note(f"{word}: {line}")
+            raise
+        this.alarms = alarmed(paths, config, order, this)
+
+
+def _opened(paths: Paths, config: Config, order: Order) -> Run:
+    """A run in a folder of its own, in a store that is claimed for its source."""
+    source, aside = order.source, None
+    if COLLECT[0] in order.steps:
+        source = sources.resolve(order.source, paths)
+        now = sources.instant(source, paths, order.now, series=order.series)
+        aside = sources.prepared(source, paths, now=now, series=order.series)
+    else:
+        now = origins.clock(paths, order.now)
+    return Run(paths, config, order, source, now, runs.new_folder(paths, now), aside)
+
+
+def alarmed(
+    paths: Paths,
+    config: Config,
+    order: Order,
+    this: Run | None = None,
+    error: Exception | None = None,
+) -> Told:
+    """Judge a run that ended, was cut short or could not begin; that itself fails no run."""
+    begins = order.source if this is None and COLLECT[0] in order.steps else None
+    steps = this.steps if this else []
+    said = {s.name: alarms.sentence(s.error) for s in steps if s.error and s.status not in DONE}
+    if error and not said:
+        said = {steps[-1].name if steps else order.steps[0]: alarms.sentence(error)}
+    unheard = {*STEPS, PAGE} - {s.name for s in steps if s.status in DONE}
+    try:
+        outcome = Outcome({name: notebooks.redacted(text) for name, text in said.items()}, unheard)
+        now = this.now if this else sources.instant("cloud", paths, order.now)
+        return alarms.watch(paths, config, outcome, now=now, real=alarms.measured(paths, begins))
+    except Exception as fault:  # noqa: BLE001 (a job boundary: no alarm may cost a run)
+        return Told(notes=[notebooks.redacted(f"alarms could not be judged: {fault!r}")])
 
 
 def run_step(this: Run, name: str, show: Show = quiet) -> Step:
@@ -215,29 +257,3 @@ def findings_of(this: Run) -> list[Finding]:
     """What the run's steps found in the data, those of an earlier run that it stands on too."""
     kept = [folder / "findings" / f"{name}.json" for name, folder in this.kept.items()]
     return [finding for file in kept for finding in findings.load(file)]
-
-
-def _new_folder(paths: Paths, now: datetime) -> Path:
-    """A folder of its own for each run, even for two at the same instant."""
-    number = 1
-    while True:
-        folder = paths.runs / (stamp(now) if number == 1 else f"{stamp(now)}-{number}")
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            number += 1
-            continue
-        return folder
-
-
-def _record(this: Run) -> None:
-    """Write down how the run went; a good one becomes `latest`."""
-    steps = [vars(step) | {"error": str(step.error or "")} for step in this.steps]
-    plain = {"now": iso(this.now), "ok": this.ok, "steps": steps}
-    text = notebooks.redacted(json.dumps(plain, ensure_ascii=False, indent=1))
-    files.write_text(this.folder / "run.json", text + "\n")
-    if this.ok:
-        link = this.paths.runs / f".latest.{os.getpid()}"
-        link.unlink(missing_ok=True)
-        link.symlink_to(this.folder.name)
-        link.replace(this.paths.runs / "latest")

@@ -36,7 +36,7 @@ def blank(sentence: str = NO_DATA) -> Figure:
     return figure
 
 
-def _drawing(draw: Callable[[DataFrame], Figure]) -> Callable[[DataFrame], Figure]:
+def drawing(draw: Callable[[DataFrame], Figure]) -> Callable[[DataFrame], Figure]:
     """Draw in the document's style; an empty frame gives a sentence instead."""
 
     @wraps(draw)
@@ -47,7 +47,7 @@ def _drawing(draw: Callable[[DataFrame], Figure]) -> Callable[[DataFrame], Figur
     return drawn
 
 
-@_drawing
+@drawing
 def daily_energy(daily: DataFrame) -> Figure:
     """Energy of each local day, stacked by device; days observed below 90 % are hatched.
 
@@ -67,7 +67,7 @@ def daily_energy(daily: DataFrame) -> Figure:
     _hatch(axes, low)
     axes.set_ylabel("Energia diária (kWh)")
     axes.set_ylim(bottom=0, top=None if energy_kwh.to_numpy().any() else 1)
-    _date_axis(axes, days)
+    date_axis(axes, days)
     _legend_above(figure, axes, hatched=bool(low.any()))
     return figure
 
@@ -77,7 +77,7 @@ def _kwh(energy_wh: DataFrame) -> DataFrame:
     return (energy_wh / 1000).round(6)
 
 
-def _at(days: DatetimeIndex) -> NDArray[np.float64]:
+def as_dates(days: DatetimeIndex) -> NDArray[np.float64]:
     """Days as matplotlib counts them."""
     return np.asarray(dates.date2num(days.to_numpy()), np.float64)  # type: ignore[no-untyped-call]
 
@@ -93,13 +93,13 @@ def _largest(energy_kwh: DataFrame, most: int) -> DataFrame:
 
 def _stack(axes: Axes, energy_kwh: DataFrame) -> None:
     """Stacked bars; over months, contiguous steps, which stay light and legible."""
-    at = _at(DatetimeIndex(energy_kwh.index))
+    at = as_dates(DatetimeIndex(energy_kwh.index))
     edges = np.append(at - 0.5, at[-1] + 0.5)
     base = np.zeros(len(at))
     for position, name in enumerate(energy_kwh.columns):
         top = base + energy_kwh[name].to_numpy(dtype=float)
         colour = GREY if str(name).startswith("outros (") else PALETTE[position]
-        label = _short(str(name))
+        label = short(str(name))
         if len(at) <= WIDEST_BARS_DAYS:
             axes.bar(at, top - base, 0.86, base, color=colour, label=label, **_EDGES)
         else:
@@ -113,7 +113,7 @@ _PLAIN: dict[str, Any] = {"fill": True, "linewidth": 0}
 
 def _hatch(axes: Axes, low: Series) -> None:
     """Hatch each run of poorly observed days over the whole height, also empty ones."""
-    days = _at(DatetimeIndex(low.index))
+    days = as_dates(DatetimeIndex(low.index))
     runs = (low != low.shift()).cumsum()
     for _, run in pd.Series(days, index=low.index)[low].groupby(runs[low]):
         axes.axvspan(run.iloc[0] - 0.5, run.iloc[-1] + 0.5, **_HATCHED, zorder=3)
@@ -135,13 +135,13 @@ def _legend_above(figure: Figure, axes: Axes, *, hatched: bool) -> None:
     figure.legend(handles, names, loc="outside upper left", ncols=columns, borderaxespad=0)
 
 
-def _date_axis(axes: Axes, days: DatetimeIndex) -> None:
+def date_axis(axes: Axes, days: DatetimeIndex) -> None:
     """Days as "14 mar.", months as "mar. 2026"; at least a week wide."""
-    first, last = _at(days)[[0, -1]]
+    first, last = as_dates(days)[[0, -1]]
     spare = max(0.0, 6 - (last - first)) / 2
     axes.set_xlim(first - 0.6 - spare, last + 0.6 + spare)
     long = last - first > 150
-    axes.set_xticks(_at(_ticks(days, monthly=long)))
+    axes.set_xticks(as_dates(_ticks(days, monthly=long)))
     axes.xaxis.set_major_formatter(lambda at, _: _date_label(at, monthly=long))
     years = f"{days[0].year}" if days[0].year == days[-1].year else f"{days[0]:%Y}–{days[-1]:%Y}"
     axes.set_xlabel("Mês" if long else f"Dia ({years})")
@@ -160,13 +160,13 @@ def _date_label(at: float, *, monthly: bool) -> str:
     return f"{month} {day.year}" if monthly else f"{day.day} {month}"
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
     """A name for a label: a dollar sign is no formula, and it fits."""
     name = printable(name).replace("$", r"\$").lstrip("_")
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1].rstrip()}…"
 
 
-@_drawing
+@drawing
 def load_curve(curve: DataFrame) -> Figure:
     """Mean power by local hour with the band of P10 to P90, one panel for each kind of day.
 
@@ -203,7 +203,7 @@ def _panel(axes: Axes, rows: DataFrame, kind: str) -> None:
     axes.set_xticks(range(0, 25, 6))
 
 
-@_drawing
+@drawing
 def energy_share(share: DataFrame) -> Figure:
     """Energy of each device, largest first, with its share and the running sum.
 
@@ -216,7 +216,7 @@ def energy_share(share: DataFrame) -> Figure:
         return blank("Nenhuma energia registrada no período.")
     figure = canvas(height=0.12 + 0.045 * len(energy_kwh))
     axes = figure.add_subplot()
-    names = [_short(str(name)) for name in energy_kwh.index]
+    names = [short(str(name)) for name in energy_kwh.index]
     colours = [GREY if name.startswith("outros (") else PALETTE[0] for name in names]
     rows = np.arange(len(names))
     axes.barh(rows, energy_kwh.to_numpy(dtype=float), 0.7, color=colours)

@@ -51,6 +51,18 @@ def missing(entry: Entry) -> Finding:
     )
 
 
+def adopted(journal: Path, entries: list[Entry]) -> Finding:
+    """Raw files that the journal did not know."""
+    return Finding(
+        "tcc.staging.adopted",
+        f"{len(entries)} arquivo(s) bruto(s), o primeiro {entries[0].file}, não constavam do "
+        f"diário ({journal}) e foram inscritos nele. Nada se perdeu: é o que deixa uma execução "
+        "interrompida ou uma cópia feita à mão. Se o diário foi apagado, nada há a fazer: ele "
+        "está refeito, e a nuvem é perguntada outra vez sobre o que ainda guarda.",
+        {"files": len(entries), "first": entries[0].file},
+    )
+
+
 def set_aside(path: Path) -> Finding:
     """A raw file that cannot be read."""
     return Finding(

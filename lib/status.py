@@ -1,7 +1,7 @@
-"""What a store holds right now, for `tcc status`.
+"""What a store holds right now, for `tcc status` and for alarms.
 
 Belongs here: reading the journal and the marts and saying where things stand. Does not
-belong here: printing (`terminal.py`), changing anything.
+belong here: printing (`terminal.py`), what is worth an alarm (`alarms.py`), changing anything.
 """
 
 import json
@@ -10,10 +10,13 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from lib import coverage, origins, registry, spans, warehouse
+from lib import attempts, coverage, origins, raw, registry, spans, usage, warehouse
+from lib.attempts import Attempt
 from lib.config import Config
+from lib.errors import BadRawFile
 from lib.journal import Entry, Journal
 from lib.paths import Paths
+from lib.times import DAY, from_ms, parse_instant, to_ms
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,11 @@ class DeviceStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """A store at an instant; `last_run` is the record of the newest run."""
+    """A store at an instant.
+
+    `last_run` is the record of the newest run, `last_attempt` that of the newest collection,
+    `calls` how often the cloud was asked this month.
+    """
 
     now: datetime
     origin: origins.Origin | None
@@ -40,6 +47,14 @@ class Status:
     files: int
     quarantined: int
     last_run: dict[str, object] | None
+    last_attempt: Attempt | None
+    calls: int
+    monthly_calls: int
+
+    @property
+    def measured(self) -> bool:
+        """Whether the rows are the user's own."""
+        return self.origin is not None and self.origin.kind == "measured"
 
 
 def of(paths: Paths, config: Config, *, now: datetime) -> Status:
@@ -55,7 +70,22 @@ def of(paths: Paths, config: Config, *, now: datetime) -> Status:
         for i in ids
     ]
     quarantined = list(paths.quarantine.rglob("*.reason.json"))
-    return Status(now, origins.of(paths), devices, len(entries), len(quarantined), _last_run(paths))
+    return Status(
+        now,
+        origins.of(paths),
+        devices,
+        files=len(entries),
+        quarantined=len(quarantined),
+        last_run=_last_run(paths),
+        last_attempt=last_attempt(paths),
+        calls=usage.used(paths, now),
+        monthly_calls=config.ingestion.monthly_calls,
+    )
+
+
+def last_attempt(paths: Paths) -> Attempt | None:
+    """The newest collection that asked the cloud, if there was one."""
+    return attempts.last(paths)
 
 
 def _device(
@@ -88,6 +118,85 @@ def _expires_h(held: list[spans.Span], config: Config, now: datetime) -> float |
     memory = timedelta(days=config.ingestion.retention_days)
     unread = spans.missing((now - memory, now), held)
     return (unread[0][0] + memory - now).total_seconds() / 3600 if unread else None
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A device that is still asked: hours until unread logs expire, and hours of known silence.
+
+    Silence is time that was asked about in whole and held no row of it, unless the device left
+    the list; `newest_event` is None where none came in what was asked of late.
+    """
+
+    device_id: str
+    name: str
+    expires_h: float | None
+    silent_h: float
+    newest_event: datetime | None
+
+
+def watched(paths: Paths, config: Config, *, now: datetime) -> list[Watched]:
+    """Where the devices stand that are still asked, at a cost that does not grow with the store.
+
+    Only what was asked within the cloud's memory is looked at, staged or not.
+    """
+    memory = timedelta(days=config.ingestion.retention_days)
+    since = now - max(memory, timedelta(hours=config.alarms.silent_h)) - 2 * DAY
+    entries, names = Journal(paths.journal).recent(since), registry.names(paths, config.devices)
+    gone = {str(device["id"]) for device in registry.known(paths) if "left" in device}
+    found = []
+    for device_id in _asked(paths, config, now):
+        own = [e for e in entries if e.device_id == device_id]
+        held = spans.merge((e.start, e.end) for e in own if e.complete)
+        newest = _newest_event(paths, own)
+        silent_h = 0.0 if device_id in gone else _silent_h(held, newest)
+        expires_h, name = _expires_h(held, config, now), names.get(device_id, device_id)
+        found.append(Watched(device_id, name, expires_h, silent_h, newest))
+    return found
+
+
+def _asked(paths: Paths, config: Config, now: datetime) -> list[str]:
+    """The devices that collection asks: of one that only an archive knows nothing expires.
+
+    The names in config.toml are of the user's own devices, not of a demo house.
+    """
+    held = origins.of(paths)
+    return registry.asked(paths, () if held and held.kind != "measured" else config.devices, now)
+
+
+def _silent_h(held: list[spans.Span], newest: datetime | None) -> float:
+    """How long the newest span that was asked about in whole goes on without a row. [h]"""
+    if not held:
+        return 0.0
+    start, end = held[-1]
+    return max(0.0, (end - max(start, newest or start)).total_seconds() / 3600)
+
+
+def _newest_event(paths: Paths, entries: list[Entry]) -> datetime | None:
+    """The newest event in the raw files of a device; those that can hold none are not read."""
+    newest: datetime | None = None
+    for entry in sorted((e for e in entries if e.rows), key=_latest, reverse=True):
+        if newest and newest >= _latest(entry):
+            break
+        newest = max(filter(None, (newest, _newest_in(paths, entry))), default=None)
+    return newest
+
+
+def _latest(entry: Entry) -> datetime:
+    """An instant that no event in a raw file is later than."""
+    days = [parse_instant(day) + DAY for day in entry.dates]
+    return min(entry.end, max(days, default=entry.end))
+
+
+def _newest_in(paths: Paths, entry: Entry) -> datetime | None:
+    try:
+        rows = raw.read(paths.raw / entry.file)
+    except BadRawFile:  # staging sets it aside and says so
+        return None
+    latest_ms = to_ms(entry.asked_at) + raw.DAY_MS
+    times = (raw.event_time_ms(row, latest_ms) for row in rows)
+    newest = max((ms for ms in times if ms is not None), default=None)
+    return None if newest is None else from_ms(newest)
 
 
 def _rows(paths: Paths) -> pd.DataFrame:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from pandas import DataFrame
 
-from lib import ingest, marts, staged_date
+from lib import marts, staged_date
+from lib.collected import Report
 from lib.indicators import Indicator
 
 # Column of energy.by_device -> heading and digits in the monograph.
@@ -31,13 +32,15 @@ def _one_column(rows: Mapping[str, object]) -> DataFrame:
     return DataFrame({"valor": [*rows.values()]}, index=[*rows], dtype=object)
 
 
-def collected(report: ingest.Report) -> DataFrame:
+def collected(report: Report) -> DataFrame:
     """What a collection asked for and got."""
     return _one_column(
         {
             "janelas pedidas": report.planned,
             "janelas confirmadas": report.confirmed,
+            "das quais conferidas de novo": report.again,
             "janelas por confirmar": report.left,
+            "janelas fora da cota": len(report.left_out),
             "linhas recebidas": report.rows,
             "chamadas à nuvem": report.calls,
             "segundos": round(report.seconds, 1),
@@ -81,3 +84,52 @@ def indicators(numbers: Mapping[str, Indicator]) -> DataFrame:
         columns=["indicador", "valor", "unidade"],
         index=[*numbers],
     )
+
+
+# What the notebook on the quality of data shows, and of it the monograph.
+LOSSES_BY_CAUSE: dict[str, tuple[str, int | None]] = {
+    "kind_name": ("Situação", None),
+    "cause_name": ("Causa", None),
+    "windows": ("Janelas", 0),
+    "devices": ("Dispositivos", 0),
+    "lost_h": ("Tempo (h)", 1),
+}
+LOSSES_BY_DEVICE: dict[str, tuple[str, int | None]] = {
+    "device_name": ("Dispositivo", None),
+    "expired_h": ("Expirado sem leitura (h)", 1),
+    "not_logged_h": ("Não registrado (h)", 1),
+}
+LOST_WINDOWS: dict[str, tuple[str, int | None]] = {
+    "start_text": ("Início", None),
+    "end_text": ("Fim", None),
+    "cause_name": ("Causa", None),
+    "devices": ("Dispositivos", 0),
+    "lost_h": ("Tempo (h)", 1),
+}
+LEDGER: dict[str, tuple[str, int | None]] = {
+    "device_name": ("Dispositivo", None),
+    "lost_start": ("Início (UTC)", None),
+    "lost_end": ("Fim (UTC)", None),
+    "cause": ("Causa", None),
+    "code": ("Código", None),
+    "detail": ("Detalhe", None),
+}
+AT_RISK: dict[str, tuple[str, int | None]] = {
+    "device_name": ("Dispositivo", None),
+    "risk_start": ("Início (UTC)", None),
+    "risk_end": ("Fim (UTC)", None),
+    "expires_h": ("Expira em (h)", 1),
+}
+GAPS_BY_CAUSE: dict[str, tuple[str, int | None]] = {
+    "cause": ("Causa", None),
+    "gaps": ("Lacunas", 0),
+    "devices": ("Dispositivos", 0),
+    "gap_h": ("Tempo (h)", 1),
+}
+LATENCY: dict[str, tuple[str, int | None]] = {
+    "device_name": ("Dispositivo", None),
+    "rows": ("Linhas", 0),
+    "median_h": ("Mediana (h)", 2),
+    "p95_h": ("Percentil 95 (h)", 2),
+    "max_h": ("Máximo (h)", 1),
+}

@@ -4,6 +4,7 @@ Belongs here: rich, and words in English. Does not belong here: options and exit
 (`cli.py`), any decision about data.
 """
 
+import shlex
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -13,11 +14,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from lib.errors import PipelineError
 from lib.paths import Paths
 from lib.progress import Progress as Tell
 from lib.times import iso
 
 if TYPE_CHECKING:
+    from lib.alarms import Told
     from lib.archive import Imported
     from lib.pipeline import Run
     from lib.status import DeviceStatus, Status
@@ -30,6 +33,7 @@ MARKS = {
     "skipped": "[yellow]skipped[/]",
     "not set": "[yellow]not set[/]",
 }
+COLOURS = {"alarm": "bold red", "over": "green", "not sent": "yellow"}
 
 
 class Bars:
@@ -37,7 +41,7 @@ class Bars:
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
-            TextColumn("{task.fields[step]:<12}"),
+            TextColumn("{task.fields[step]:<15}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -69,24 +73,51 @@ class Bars:
         return tell
 
 
+def print_error(err: Console, error: Exception, text: str = "") -> None:
+    """Say an error in one paragraph, with the alarms of a run that it cut short."""
+    name = type(error).__name__ if isinstance(error, PipelineError) else "Error"
+    err.print(f"[bold red]{name}[/] {escape(text or str(error))}")
+    for note in getattr(error, "__notes__", ()):
+        err.print(escape(note))
+
+
 def print_run(out: Console, err: Console, paths: Paths, this: "Run") -> None:
     """Say how each step went, what was found and where the results are."""
     for step in this.steps:
-        out.print(f"{step.name:<12} {MARKS[step.status]:<8} {step.seconds:6.1f} s")
+        out.print(f"{step.name:<15} {MARKS[step.status]:<8} {step.seconds:6.1f} s")
     for finding in this.findings[:20]:
-        out.print(f"[yellow]finding[/]      {escape(str(finding))}")
+        out.print(f"[yellow]finding[/]         {escape(str(finding))}")
     if len(this.findings) > 20:
-        out.print(f"[yellow]finding[/]      and {len(this.findings) - 20} more, in the notebooks")
+        out.print(
+            f"[yellow]finding[/]         and {len(this.findings) - 20} more, in the notebooks"
+        )
     for error in this.errors:
-        err.print(f"[bold red]{type(error).__name__}[/] {escape(str(error))}")
+        print_error(err, error)
+    print_alarms(out, this.alarms)
     if this.origin and this.origin.simulated:
-        out.print("[yellow]simulated[/]    Every row, figure and number is of the demo house.")
+        out.print("[yellow]simulated[/]       Every row, figure and number is of the demo house.")
     if this.moved_aside:
         out.print(f"The simulated store gave way to real rows, whole: {this.moved_aside}")
     out.print(f"Run of {iso(this.now)} kept in {this.folder}")
     if this.built:
         out.print(f"Figures in {paths.figures}")
         out.print(f"Monograph: {this.built.pdf} ({this.built.pages} pages)")
+
+
+def print_alarms(out: Console, told: "Told") -> None:
+    """Say which alarms are on, which are over and what could not be sent."""
+    for word, line in told.lines():
+        out.print(f"[{COLOURS[word]}]{word:<15}[/] {escape(line)}")
+
+
+def print_exposed(err: Console, exposed: list[Path]) -> None:
+    """Name the files of secrets that others can read, each with the command that mends it."""
+    for file in exposed:
+        err.print(
+            f"[yellow]warning[/]         {escape(str(file))} holds secrets and others can read it. "
+            f"Run: chmod 600 {escape(shlex.quote(str(file)))}",
+            soft_wrap=True,
+        )
 
 
 def print_imported(out: Console, file: Path, kept: "list[Imported]") -> None:
@@ -117,9 +148,21 @@ def print_status(out: Console, paths: Paths, status: "Status") -> None:
     out.print("UTC. expires h: hours until the cloud forgets the oldest unread log.")
     if status.quarantined:
         out.print(f"[yellow]{status.quarantined} file(s) in quarantine[/]: {paths.quarantine}")
+    if status.measured:
+        out.print(_calls(status.calls, status.monthly_calls))
+    if (last := status.last_attempt) and last.stopped:
+        code = f" ({last.code})" if last.code else ""
+        said = f"Last collection, {last.at:%Y-%m-%d %H:%M} UTC: stopped by {last.stopped}{code}"
+        out.print(f"[yellow]{said}[/], {len(last.unanswered)} span(s) left")
     if status.last_run:
         went = "ok" if status.last_run["ok"] else "[bold red]failed[/]"
         out.print(f"Last run: {status.last_run['folder']}, {went}")
+
+
+def _calls(used: int, limit: int) -> str:
+    """How much of the month's quota is spent, by our own count."""
+    of = f" of {limit:,} ({100 * used / limit:.0f} %)" if limit else ""
+    return f"calls this month: {used:,}{of}"
 
 
 _COLUMNS = (

@@ -157,7 +157,7 @@ def _provenance(said: list[dict[str, Any]], figures: list[dict[str, Any]]) -> st
     """A table of what stands on which hours, for the appendix."""
     rows = [*_provenance_rows(said, figures)]
     spec, head, body = latex.tabular(
-        ("Item", "Caderno", "Até (UTC)", "Registros", "Cobertura (%)", "Resumo"),
+        ("Item", "Caderno", "Até (UTC)", "Registros", "Cob. (%)", "Resumo"),
         (None, None, None, 0, 1, None),
         rows,
     )

@@ -45,10 +45,16 @@ def energy(run: PipelineRun, marts: Ground) -> Made:
     yield from _made(run, "energy", "10_energy", marts)
 
 
+@asset(group_name="analyse", check_specs=[findings_check("data_quality", blocking=True)])
+def data_quality(run: PipelineRun, marts: Ground) -> Made:
+    """What is lost for ever and why, what was not logged, and the calendar of coverage."""
+    yield from _made(run, "data_quality", "14_data_quality", marts)
+
+
 @asset(group_name="page")
-def monograph(run: PipelineRun, energy: Ground) -> MaterializeResult[None]:
+def monograph(run: PipelineRun, energy: Ground, data_quality: Ground) -> MaterializeResult[None]:
     """The PDF, set again only where something printed has changed."""
-    _stand_on(run.this, energy)
+    _stand_on(run.this, data_quality | energy)
     step = pipeline.set_page(run.this)
     _raise(run.this, step)
     return MaterializeResult(metadata=metadata.printed(run.this, step))
@@ -63,7 +69,7 @@ def _made(run: PipelineRun, key: str, name: str, ground: Ground) -> Made:
     found = findings.load(this.folder / "findings" / f"{name}.json")
     weighed = pipeline.findings_of(this) if name in pipeline.ANALYSE else found
     yield MaterializeResult(
-        value={done: folder.name for done, folder in this.kept.items()},
+        value=ground | {name: this.folder.name},
         metadata=metadata.of(this, step, findings=len(found)),
     )
     yield judged(key, weighed)

@@ -16,6 +16,7 @@ defs = Definitions(
         assets.staging_tuya_logs,
         assets.marts,
         assets.energy,
+        assets.data_quality,
         assets.monograph,
     ],
     asset_checks=[checks.newest_partition],

@@ -5,6 +5,7 @@ computing anything new from the data. Only the newest date is read: the cost doe
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from dagster import MetadataValue
@@ -12,7 +13,7 @@ from dagster import MetadataValue
 from lib import warehouse
 from lib.journal import Journal
 from lib.page import Vintage, figures_of, read_json
-from lib.pipeline import Run, Step
+from lib.pipeline import ANALYSE, Run, Step
 
 Numbers = dict[str, float | None]
 Metadata = dict[str, float | MetadataValue | None]
@@ -84,9 +85,8 @@ def _newest(table: Path, columns: tuple[str, ...], select: str) -> Numbers:
     return {"dates": dates, **dict(zip(columns, row or (), strict=False))}
 
 
-def _analysed(this: Run) -> Numbers:
-    """Rows and coverage that the analysis stands on, its values and its figures."""
-    name = "10_energy"
+def _analysed(name: str, this: Run) -> Numbers:
+    """Rows and coverage that an analysis stands on, its values and its figures."""
     written = read_json(this.folder / "values" / f"{name}.json")
     vintage = Vintage.from_record(written["vintage"])
     return {
@@ -101,5 +101,5 @@ MEASURES: dict[str, Callable[[Run], Numbers]] = {
     "01_ingest": _collected,
     "02_stage": _staged,
     "03_marts": _built,
-    "10_energy": _analysed,
+    **{name: partial(_analysed, name) for name in ANALYSE},
 }

@@ -33,6 +33,7 @@ class TuyaCredentials(ConfigurableResource[Any]):
     endpoint: str | None = None
     ca_bundle: str | None = None
     mapping_path: str | None = None
+    notify: str | None = Field(None, repr=False)
 
     @classmethod
     def from_environment(cls) -> "TuyaCredentials":

@@ -130,6 +130,25 @@ def test_a_refused_page_fails_the_run_but_keeps_what_came(
     assert list(store.runs.glob("*/01_ingest.html"))
 
 
+def test_a_device_that_never_answers_is_an_alarm_and_exit_2(
+    access: dict[str, str], store: Paths, tmp_path: Path
+) -> None:
+    mapping, env = Path(access["DEVICE_MAPPING_PATH"]), tmp_path / "the secrets.env"
+    mapping.write_text(json.dumps({catalogue.TV: "TV", "bf0000000000000000gone": "Ferro"}))
+    env.write_text("")
+    env.chmod(0o644)
+    given = access | {"TCC_ENV_FILE": str(env)}
+    done = tcc("ingest", "--now", NOW, "--data-dir", store.data, **given)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "alarm           Ferro (bf0000000000000000gone): the cloud forgets" in done.stdout
+    assert "TV" not in done.stdout.partition("alarm ")[2]
+    assert done.stderr.count(f"Run: chmod 600 '{env}'") == 1
+    status = tcc("status", "--now", NOW, "--data-dir", store.data, **given)
+    assert status.returncode == 0
+    assert "calls this month: " in status.stdout and " of 26,000 (0 %)" in status.stdout
+    assert "alarm           Ferro (bf0000000000000000gone): the cloud forgets" in status.stdout
+
+
 @pytest.mark.parametrize("now", ["yesterday", "2026-13-01"])
 def test_a_clock_that_is_none_is_an_error(now: str, store: Paths) -> None:
     done = tcc("ingest", "--source", "demo", "--now", now, "--data-dir", store.data)

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from pandas import DataFrame
 
-from lib import figures, latexmk, plots, values
+from lib import figures, latexmk, plots, plots_coverage, values
 from lib.errors import TypesettingFailed, UnknownValue
 from lib.monograph import Built, build, check_keys
 from lib.page import Page, Vintage
@@ -29,10 +29,16 @@ NUMBERS: dict[str, tuple[float, str, int]] = {
     **{"energia.divergencia_mediana": (-0.7, "%", 1), "potencia.media": (251, "W", 0)},
     **{"potencia.pico_horario": (1251.4, "W", 0), "potencia.base": (99, "W", 0)},
     **{"lacunas.total": (3, "", 0), "lacunas.horas": (12.25, "h", 1)},
-    **{"metodo.limite_lacuna": (3, "h", 0)},
+    **{"metodo.limite_lacuna": (3, "h", 0), "metodo.guarda_nuvem": (7, "d", 0)},
+    **{"dados.perdido_h": (1234.56, "h", 1), "dados.janelas_perdidas": (17, "", 0)},
+    **{"dados.perda_principal_h": (384, "h", 1), "dados.nao_registrado_h": (8.25, "h", 1)},
+    **{"dados.recebidas": (234567, "", 0), "dados.latencia_mediana": (0.55, "h", 1)},
+    **{"dados.latencia_p95": (3.1, "h", 1)},
 }
 TEXTS = {
     **{"periodo.inicio": "14 fev. 2026, 0h00", "periodo.fim": "14 mar. 2026, 13h00"},
+    **{"dados.perda_principal": "coletor parado", "dados.perda_maior_fim": "4 mar. 2026, 21h00"},
+    **{"dados.perda_maior_inicio": "2 mar. 2026, 21h00"},
     **{"energia.maior_dispositivo": 'TV $5_% & "cama" #1 🧊', "energia.dia_maior": "14 fev. 2026"},
 }
 # What a short series, or plugs without a counter, leave without a number, and the text says so.
@@ -40,6 +46,8 @@ SAID_INSTEAD = {
     "energia.divergencia_mediana": "Não há no período dia em que se possa comparar",
     "energia.dia_maior": "Nenhum dispositivo mediu energia no período.",
     "energia.maior_dispositivo": "Não há no período medição de energia por dispositivo.",
+    "dados.perda_principal": "Nada do que a nuvem guardou desde que o sistema conhece",
+    "dados.latencia_mediana": "Eles não dizem quando foram lidos.",
     "potencia.media": "Em nenhuma hora do período a potência foi conhecida",
     "potencia.base": "Ela não é informada, porque requer ao menos sete noites observadas.",
 }
@@ -87,12 +95,17 @@ def fill(folder: Path, *, simulated: bool, missing: Iterable[str] = ()) -> Paths
     table = {"caption": "Energia por dispositivo", "columns": columns}
     values.table(page, "energia_por_dispositivo", energy.head(2), **table)
     values.table(page, "longa", energy, **table)
+    values.table(page, "perdas_por_causa", energy.head(9), **table | {"caption": "Perdas"})
+    values.table(page, "janelas_perdidas", energy.head(3), **table | {"caption": "Janelas"})
+    covered = energy.assign(device_id=energy["device_name"], local_date=energy["date"], lost_h=1.0)
+    covered["local_date"] = pd.to_datetime(covered["local_date"])
     curve = [("dia útil", hour, 200.0 + hour, 100.0, 400.0, 20) for hour in range(24)]
     names = ["day_kind", "hour", "power_w_mean", "power_w_p10", "power_w_p90", "days"]
     for name, figure in {
         "energia_diaria": plots.daily_energy(energy),
         "participacao": plots.energy_share(energy),
         "curva_de_carga": plots.load_curve(DataFrame(curve, columns=names)),
+        "calendario_cobertura": plots_coverage.calendar(covered),
     }.items():
         figures.save(page, name, figure, caption=f"Figura de {name}")
     return paths
@@ -162,7 +175,7 @@ def test_simulated_data_says_so_on_every_page(simulated: tuple[Paths, Built, Pat
     assert "Versão com dados simulados" in " ".join(pages[1].split())
     captions = re.findall(r"^ *(?:Figura|Tabela) \d – .*", "\n".join(pages[8:]), re.MULTILINE)
     assert len(captions) >= 5
-    assert sum("(dados simulados)" in caption for caption in captions) == 4
+    assert sum("(dados simulados)" in caption for caption in captions) == 7
 
 
 @needs_latex

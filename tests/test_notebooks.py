@@ -12,6 +12,7 @@ import pytest
 from lib import notebooks
 from lib.errors import NotebookFailed, NotebookSignature
 from lib.paths import NOTEBOOKS, Paths
+from lib.pipeline import ANALYSE
 from tests.rows import build, keep, report
 
 SECRET = "f00dfeedfacecafe0123456789abcdef"  # pragma: allowlist secret
@@ -78,7 +79,7 @@ def test_no_secret_of_the_environment_stays_in_what_is_kept(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["01_ingest", "02_stage", "03_marts", "10_energy"])
+@pytest.mark.parametrize("name", ["01_ingest", "02_stage", "03_marts", *ANALYSE])
 def test_every_notebook_runs_as_it_stands_by_plain_papermill(name: str, tmp_path: Path) -> None:
     keep(Paths.at(tmp_path / "data"), [report("10 12:00", "cur_power", "853")])
     build(Paths.at(tmp_path / "data"))
@@ -106,11 +107,18 @@ def test_every_notebook_runs_as_it_stands_by_plain_papermill(name: str, tmp_path
 
 
 @pytest.mark.slow
-def test_the_energy_notebook_says_a_sentence_where_there_is_no_data(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "drawn"),
+    [
+        ("10_energy", {"energia_diaria", "curva_de_carga", "participacao"}),
+        ("14_data_quality", {"calendario_cobertura"}),
+    ],
+)
+def test_an_analysis_says_a_sentence_where_there_is_no_data(
+    tmp_path: Path, name: str, drawn: set[str]
+) -> None:
     store = Paths.at(tmp_path / "empty")
     given = {"data_dir": str(store.data), "run_dir": str(tmp_path / "run")}
-    done = notebooks.run(NOTEBOOKS / "10_energy.ipynb", tmp_path / "run", given)
+    done = notebooks.run(NOTEBOOKS / f"{name}.ipynb", tmp_path / "run", given)
     assert "nenhum dado" in done.notebook.read_text("utf-8")
-    assert {file.stem for file in (tmp_path / "run" / "figures").glob("*.pdf")} == {
-        *("energia_diaria", "curva_de_carga", "participacao"),
-    }
+    assert {file.stem for file in (tmp_path / "run" / "figures").glob("*.pdf")} == drawn

@@ -1,11 +1,14 @@
 """Status: where a store stands, with numbers computed by hand."""
 
+import io
 import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from rich.console import Console
 
-from lib import files, origins, raw, status
+from lib import attempts, files, origins, raw, status, terminal, usage
+from lib.attempts import Attempt, Unanswered
 from lib.config import Config, Device
 from lib.journal import Entry, Journal, Window
 from lib.paths import Paths
@@ -115,3 +118,29 @@ def test_the_newest_run_is_told(store: Paths) -> None:
     files.write_text(store.runs / "20260422T150000Z" / "run.json", json.dumps({"ok": False}))
     found = status.of(store, Config(), now=NOW)
     assert found.last_run == {"ok": False, "folder": "20260422T150000Z"}
+
+
+def printed(store: Paths, **more: object) -> str:
+    out = Console(width=120, record=True, file=io.StringIO())
+    config = Config(**more)  # type: ignore[arg-type]
+    terminal.print_status(out, store, status.of(store, config, now=NOW))
+    return out.export_text()
+
+
+def test_the_months_calls_are_told_of_measured_rows(store: Paths) -> None:
+    hold(store, "plug", 168, 0)
+    usage.add(store, NOW - 40 * DAY, 5_000)
+    usage.add(store, NOW, 8_112)
+    assert "calls this month" not in printed(store)
+    origins.claim(store, origins.Origin("measured"), now=NOW)
+    assert "calls this month: 8,112 of 26,000 (31 %)\n" in printed(store)
+    assert "calls this month: 8,112\n" in printed(store, ingestion={"monthly_calls": 0})
+
+
+def test_what_stopped_the_last_collection_is_told(store: Paths) -> None:
+    hold(store, "plug", 168, 0)
+    left = Unanswered("plug", NOW - HOUR, NOW, "SourceRejected", 28841004)
+    attempts.append(store, Attempt(NOW, 2, 1, 0, 3, (left,), "SourceRejected", 28841004))
+    assert "2026-04-22 15:00 UTC: stopped by SourceRejected (28841004), 1 span(s)" in printed(store)
+    attempts.append(store, Attempt(NOW, 2, 2, 0, 3))
+    assert "stopped by" not in printed(store)
