@@ -20,7 +20,8 @@ class Report:
     """What a run asked for and what came of it; `stopped` ended it early.
 
     `again` counts the confirmed questions about what was held already, `unasked` are those
-    that the end of the run left, `left_out` those that the quota did not allow.
+    that the end of the run left, `left_out` those that the quota did not allow, `skipped` the
+    others of a device that was refused.
     """
 
     planned: int = 0
@@ -32,6 +33,7 @@ class Report:
     failures: dict[Question, SourceError] = field(default_factory=dict)
     unasked: list[Question] = field(default_factory=list)
     left_out: list[Question] = field(default_factory=list)
+    skipped: dict[Question, SourceError] = field(default_factory=dict)
     reports_only: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
     stopped: SourceError | None = None
@@ -40,6 +42,12 @@ class Report:
     def left(self) -> int:
         """Questions that the next run must ask again."""
         return self.planned - self.confirmed
+
+    def skip(self, question: Question) -> None:
+        """Enter a question that is not asked because its device was refused before."""
+        for other, error in self.failures.items():
+            if other.device_id == question.device_id:
+                self.skipped[question] = error
 
     def raise_if_stopped(self) -> None:
         """Raise what ended the run early, if anything did."""
@@ -56,7 +64,8 @@ class Report:
             rows=self.rows,
             calls=self.calls,
             unanswered=(
-                *(_unanswered(one, error) for one, error in self.failures.items()),
+                *(_unanswered(*failure) for failure in self.failures.items()),
+                *(_unanswered(*skipped) for skipped in self.skipped.items()),
                 *(_unanswered(one, stopped) for one in self.unasked),
                 *(Unanswered(o.device_id, o.start, o.end, "quota") for o in self.left_out),
             ),

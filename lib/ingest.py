@@ -147,6 +147,7 @@ class _Collection:
                 question = self._left.popleft()
                 if question.device_id not in self._refused:
                     return question
+                self.report.skip(question)
         return None
 
     def _ask(self, question: Question) -> None:

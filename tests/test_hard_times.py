@@ -399,6 +399,7 @@ def test_a_full_disk_stops_a_step_with_its_reason_and_nothing_is_lost(
     assert FULL in said, said
     spoiled = disk.look(tmp_path / "full")
     whole(spoiled)
+    assert leftovers(spoiled.data) == []
     disk("make_room")
     mended(disk, step)
     after = disk.look(tmp_path / "after")
@@ -467,7 +468,7 @@ def test_the_command_says_what_is_wrong_with_the_disk_in_a_paragraph(
     if trouble == "full":
         disk("make_room")
     code, out, err = disk.work("tcc", words=words)
-    assert code == 0, out + err
+    assert code in (0, 2), out + err  # 2: an alarm about devices that nobody asked for here
 
 
 # ---- Clocks ---------------------------------------------------------------------------------
@@ -537,10 +538,13 @@ def test_a_clock_before_2000_is_refused_by_the_cloud_and_leaves_nothing_behind(
 # ---- Two at once ----------------------------------------------------------------------------
 
 
+LEAVES = "another collection is under way in this folder. Nothing is lost"
+
+
 def test_two_collections_at_once_keep_every_row_whole(
     cloud: StandIn, good: dict[str, Path], tmp_path: Path
 ) -> None:
-    """As where somebody runs the notebook by hand while `tcc run` collects: no lock is held."""
+    """As where somebody runs the notebook by hand while `tcc run` collects."""
     store = Paths.at(tmp_path / "store")
     workers = [Worker(address(cloud)) for _ in range(2)]
     try:
@@ -548,7 +552,8 @@ def test_two_collections_at_once_keep_every_row_whole(
             cloud.clock.move_to(NOW + hour * HOUR)
             for worker in workers:
                 worker.ask("step", name="ingest", data=str(store.data), now=iso(cloud.clock.now))
-            assert [worker.answer() for worker in workers] == [{"result": None}] * 2
+            ends = [str(worker.answer().get("error", "")) for worker in workers]
+            assert "" in ends and all(not end or LEAVES in end for end in ends), ends
     finally:
         for worker in workers:
             worker.close()

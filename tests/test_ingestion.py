@@ -227,6 +227,21 @@ def test_a_refused_device_does_not_stop_the_others(
     assert set(kept(store)) == served(NOW - 7 * DAY, NOW - MARGIN, TV)
 
 
+def test_the_other_questions_of_a_refused_device_are_entered_as_missed(
+    run: Run, standin: StandIn, store: Paths
+) -> None:
+    run()
+    standin.faults.add(Fault("permission_denied", path="/logs", device=TV, times=None))
+    report = run(NOW + 6 * DAY + 12 * HOUR)
+    assert [q.device_id for q in report.skipped] == [TV] * len(report.skipped) != []
+    assert len(report.findings) == 1
+    missed = [u for u in attempts.every(store)[-1].unanswered if u.device_id == TV]
+    assert {(u.cause, u.code) for u in missed} == {("DeviceRejected", 1106)}
+    assert merge((u.start, u.end) for u in missed) == [
+        (NOW - 3 * HOUR, NOW + 6 * DAY + 12 * HOUR - MARGIN)
+    ]
+
+
 @pytest.mark.parametrize(
     ("kind", "code"), [("subscription_expired", 28841002), ("quota", 28841004)]
 )

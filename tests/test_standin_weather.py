@@ -9,7 +9,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -473,7 +473,7 @@ def test_rows_are_written_as_json_writes_them(standin: StandIn, asker: Asker) ->
             row = LogRow(NOW_MS - 5, 7, odd, 19, odd, odd, "2")
             return [row] if start_ms <= row.event_time_ms < end_ms else []
 
-    with StandIn(Odd(device, 1), now=NOW + timedelta(0)) as own, Asker(own) as other:
+    with StandIn(Odd(device, 1), now=NOW) as own, Asker(own) as other:
         row = other.logs(FRIDGE, START_MS, NOW_MS)[0]
     assert (row["code"], row["value"], row["event_value"], row["event_from"]) == (
         odd,
