@@ -12,8 +12,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import SecretStr
-
 from lib import origins
 from lib.config import Config, Device
 from lib.credentials import Credentials, credentials
@@ -178,13 +176,7 @@ def _stand_in(
 
     house = _house(name, series)
     with StandIn(house, now=now) as standin:
-        access = Credentials(
-            access_id=SecretStr(standin.access_id),
-            access_secret=SecretStr(standin.access_secret),
-            host=standin.endpoint.removeprefix("https://"),
-            ca_bundle=standin.ca_bundle,
-        )
-        yield access, _origin_of(house), standin.clock.move_to
+        yield standin.credentials, _origin_of(house), standin.clock.move_to
 
 
 def _house(name: Name, series: str) -> "SimulatedHouse | RecordedHouse":

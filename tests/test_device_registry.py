@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from lib import datapoints, registry, registry_lists
 from lib.config import Device
-from lib.credentials import Credentials
 from lib.demo import catalogue
 from lib.demo.catalogue import FRIDGE, SENSOR, TV
 from lib.demo.faults import Fault
@@ -47,13 +45,7 @@ def standin(server: StandIn) -> StandIn:
 
 @pytest.fixture
 def cloud(standin: StandIn) -> Iterator[TuyaCloud]:
-    access = Credentials(
-        access_id=SecretStr(standin.access_id),
-        access_secret=SecretStr(standin.access_secret),
-        host=standin.endpoint.removeprefix("https://"),
-        ca_bundle=standin.ca_bundle,
-    )
-    one = TuyaCloud(access, pause=lambda pause_s: None)
+    one = TuyaCloud(standin.credentials, pause=lambda pause_s: None)
     yield one
     one.close()
 

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from lib import attempts, ingest, plan, raw, usage
 from lib.collected import Report
 from lib.config import Config, Device, Ingestion
-from lib.credentials import Credentials
 from lib.demo.catalogue import SENSOR, TV
 from lib.demo.faults import Fault
 from lib.demo.registry import FAKE_MARKERS
@@ -78,7 +76,7 @@ def run(standin: StandIn, store: Paths) -> Iterator[Run]:
     def at(now: datetime = NOW, devices: tuple[Device, ...] = TWO, **more: Any) -> Report:
         standin.clock.move_to(more.pop("clock", now))
         timeout_s = more.pop("timeout_s", 10)
-        cloud = TuyaCloud(access(standin), timeout_s=timeout_s, pause=lambda pause_s: None)
+        cloud = TuyaCloud(standin.credentials, timeout_s=timeout_s, pause=lambda pause_s: None)
         opened.append(cloud)
         source = Source(cloud, Origin(more.pop("origin", "simulated")), devices, lambda at: None)
         config = Config(ingestion=Ingestion(**ONE_BY_ONE | more.pop("ingestion", {})))
@@ -87,15 +85,6 @@ def run(standin: StandIn, store: Paths) -> Iterator[Run]:
     yield at
     for cloud in opened:
         cloud.close()
-
-
-def access(standin: StandIn) -> Credentials:
-    return Credentials(
-        access_id=SecretStr(standin.access_id),
-        access_secret=SecretStr(standin.access_secret),
-        host=standin.endpoint.removeprefix("https://"),
-        ca_bundle=standin.ca_bundle,
-    )
 
 
 Key = tuple[str, int, int, str | None, str | None]

@@ -20,9 +20,8 @@ import time
 import traceback
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import quote
@@ -49,7 +48,7 @@ from lib.demo.state import Refusal
 from lib.errors import NotebookFailed, SourceError
 from lib.journal import Journal
 from lib.paths import NOTEBOOKS, ROOT, Paths
-from lib.times import from_ms, iso, parse_instant, to_ms
+from lib.times import DAY, HOUR, iso, parse_instant, to_ms
 from lib.tuya import TuyaCloud
 
 NOW = parse_instant("2026-04-22T15:00:00Z")
@@ -224,25 +223,28 @@ def ears(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ears]:
         logging.getLogger(name).setLevel(level)
 
 
-def failures(cloud: TuyaCloud, standin: StandIn) -> Iterator[SourceError]:
+def client(standin: StandIn) -> TuyaCloud:
+    return TuyaCloud(access(standin), timeout_s=10, pause=lambda pause_s: None)
+
+
+CALLS: dict[str, Callable[[TuyaCloud], object]] = {
+    TOKEN_PATH: TuyaCloud.check,
+    "associated-users": TuyaCloud.devices,
+    "specification": lambda cloud: cloud.specification(TV),
+    "/logs": lambda cloud: [*cloud.log_pages(TV, to_ms(NOW - DAY), to_ms(NOW))],
+}
+
+
+def failures(standin: StandIn) -> Iterator[SourceError]:
     """Every call of the client, each refused in several ways."""
-    day_ms = 86_400_000
-    calls: list[tuple[str, Callable[[], object]]] = [
-        (TOKEN_PATH, cloud.check),
-        ("associated-users", cloud.devices),
-        ("specifications", lambda: cloud.specification(TV)),
-        ("/logs", lambda: [*cloud.log_pages(TV, to_ms(NOW) - day_ms, to_ms(NOW))]),
-    ]
-    for path, call in calls:
+    for path, call in CALLS.items():
         for kind in ("sign_invalid", "permission_denied", "token_expired", "html_502"):
             standin.faults.clear()
             standin.faults.add(Fault(kind, path=path, times=None))
-            with suppress(SourceError):
-                call()
-                continue
-            with pytest.raises(SourceError) as caught:
-                call()
+            with closing(client(standin)) as cloud, pytest.raises(SourceError) as caught:
+                call(cloud)
             yield caught.value
+    standin.faults.clear()
 
 
 def told(error: BaseException) -> str:
@@ -257,16 +259,13 @@ def seen_in(text: str, secrets: Iterable[str]) -> list[str]:
 
 def test_no_logger_and_no_error_of_the_client_repeats_a_secret(ears: Ears) -> None:
     secrets = {ACCESS_ID, ACCESS_SECRET, *FAKE_MARKERS, CLOUD_UID}
-    with marked_cloud() as standin:
-        cloud = TuyaCloud(access(standin), timeout_s=10, pause=lambda pause_s: None)
-        secrets |= tokens(standin)
+    with marked_cloud() as standin, closing(client(standin)) as cloud:
         assert cloud.devices()
-        seen = [told(error) for error in failures(cloud, standin)]
+        seen = [told(error) for error in failures(standin)]
         secrets |= tokens(standin)
         said = [repr(cloud), repr(vars(cloud)), repr(access(standin)), str(access(standin))]
-        cloud.close()
     logging.getLogger("tinytuya").debug("heard")
-    assert len(seen) >= 12 and ears.said[-1].startswith("tinytuya heard")
+    assert len(seen) == 16 and ears.said[-1].startswith("tinytuya heard")
     assert any(line.startswith("urllib3.connectionpool") for line in ears.said)
     for text in (*seen, *ears.said, *said):
         assert seen_in(text, secrets) == [], text
@@ -280,11 +279,9 @@ def test_tinytuyas_own_debugging_says_nothing_of_the_cloud(
     before = list(root.handlers)
     tinytuya.set_debug(True, False)
     try:
-        with marked_cloud() as standin:
-            cloud = TuyaCloud(access(standin), timeout_s=10, pause=lambda pause_s: None)
+        with marked_cloud() as standin, closing(client(standin)) as cloud:
             secrets = {ACCESS_ID, ACCESS_SECRET, *FAKE_MARKERS, *tokens(standin)}
-            cloud.devices()
-            cloud.close()
+            assert cloud.devices()
     finally:
         tinytuya.set_debug(False)
         root.handlers[:] = before
@@ -517,10 +514,9 @@ def _staging(day: BadDay, standin: StandIn) -> None:
 
 def _whole(day: BadDay, standin: StandIn) -> None:
     """A run that goes well, with a page, so that there is something of everything."""
-    later = NOW + timedelta(hours=1)
-    standin.clock.move_to(later)
+    standin.clock.move_to(NOW + HOUR)
     page = () if shutil.which("latexmk") else ("--no-pdf",)
-    day.tcc("whole", "run", "--now", iso(later), *page)
+    day.tcc("whole", "run", "--now", iso(NOW + HOUR), *page)
 
 
 def _latex(day: BadDay, standin: StandIn) -> None:
@@ -536,8 +532,9 @@ def _analysis(day: BadDay, standin: StandIn) -> None:
     folder = Path(day.env["PYTHONPATH"])
     nbformat.write(changed, folder / "10_energy.ipynb")
     path = f"from pathlib import Path; pipeline.NOTEBOOKS = Path({str(folder)!r});"
-    now = iso(from_ms(to_ms(NOW)) + timedelta(hours=1))
-    day.tcc("analysis", "analyse", "--now", now, code=f"from lib import pipeline; {path}")
+    day.tcc(
+        "analysis", "analyse", "--now", iso(NOW + HOUR), code=f"from lib import pipeline; {path}"
+    )
 
 
 STAGES = {

@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 import tinytuya
-from pydantic import SecretStr
 
-from lib.credentials import Credentials
 from lib.demo.catalogue import FRIDGE, SENSOR, TV
 from lib.demo.edits import UID
 from lib.demo.house import DemoDevice, LogRow
@@ -51,13 +49,7 @@ def asker(standin: StandIn) -> Iterator[Asker]:
 
 @pytest.fixture
 def cloud(standin: StandIn) -> Iterator[TuyaCloud]:
-    access = Credentials(
-        access_id=SecretStr(standin.access_id),
-        access_secret=SecretStr(standin.access_secret),
-        host=standin.endpoint.removeprefix("https://"),
-        ca_bundle=standin.ca_bundle,
-    )
-    own = TuyaCloud(access, pause=lambda pause_s: None)
+    own = TuyaCloud(standin.credentials, pause=lambda pause_s: None)
     yield own
     own.close()
 

@@ -14,9 +14,7 @@ from typing import Any
 
 import pytest
 import requests
-from pydantic import SecretStr
 
-from lib.credentials import Credentials
 from lib.demo import weather as weathers
 from lib.demo.catalogue import FRIDGE, METER, SENSOR, TV
 from lib.demo.faults import KINDS, Fault, Faults
@@ -64,18 +62,9 @@ def asker(standin: StandIn) -> Iterator[Asker]:
 
 @pytest.fixture
 def cloud(standin: StandIn) -> Iterator[TuyaCloud]:
-    own = TuyaCloud(credentials(standin), pause=lambda pause_s: None)
+    own = TuyaCloud(standin.credentials, pause=lambda pause_s: None)
     yield own
     own.close()
-
-
-def credentials(standin: StandIn) -> Credentials:
-    return Credentials(
-        access_id=SecretStr(standin.access_id),
-        access_secret=SecretStr(standin.access_secret),
-        host=standin.endpoint.removeprefix("https://"),
-        ca_bundle=standin.ca_bundle,
-    )
 
 
 def names(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
@@ -181,7 +170,7 @@ def test_neither_a_client_that_leaves_nor_one_that_waits_holds_the_stand_in(kind
 
 
 def test_the_client_gives_a_slow_answer_up_in_time(standin: StandIn) -> None:
-    cloud = TuyaCloud(credentials(standin), timeout_s=0.3, pause=lambda pause_s: None)
+    cloud = TuyaCloud(standin.credentials, timeout_s=0.3, pause=lambda pause_s: None)
     standin.faults.add(Fault("slow_body", path="/v1.1/devices", times=None))
     began = time.monotonic()
     with pytest.raises(SourceUnavailable):

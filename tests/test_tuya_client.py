@@ -97,13 +97,7 @@ def cloud(connect: Connect) -> TuyaCloud:
 
 
 def credentials(standin: StandIn, **changes: Any) -> Credentials:
-    plain = {
-        "access_id": SecretStr(standin.access_id),
-        "access_secret": SecretStr(standin.access_secret),
-        "host": standin.endpoint.removeprefix("https://"),
-        "ca_bundle": standin.ca_bundle,
-    }
-    return Credentials(**plain | changes)
+    return standin.credentials.model_copy(update=changes)
 
 
 def rows(cloud: TuyaCloud, device: str = FRIDGE, start_ms: int = START_MS) -> list[tuple[Any, ...]]:

@@ -16,8 +16,10 @@ from typing import Any
 
 import trustme
 import uvicorn
+from pydantic import SecretStr
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from lib.credentials import Credentials
 from lib.demo.access import Tokens
 from lib.demo.cloud import CloudApp
 from lib.demo.edits import Edits
@@ -166,6 +168,16 @@ class StandIn:
     def logs(self) -> Logs:
         """The log storage: retention and page limit."""
         return self._app.logs
+
+    @property
+    def credentials(self) -> Credentials:
+        """What leads a client here; it is there once the `with` block has begun."""
+        return Credentials(
+            access_id=SecretStr(self.access_id),
+            access_secret=SecretStr(self.access_secret),
+            host=self.endpoint.removeprefix("https://"),
+            ca_bundle=self.ca_bundle,
+        )
 
     def __enter__(self) -> "StandIn":
         listener = _listener(self._port)
