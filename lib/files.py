@@ -19,6 +19,16 @@ def _who() -> str:
     return f"{os.getpid()}.{threading.get_ident()}"
 
 
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let an error of the disk name the file: one met while writing does not know it."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
 def _sync(path: Path) -> None:
     """Make a file's content, or a rename in a folder, survive a power cut."""
     handle = os.open(path, os.O_RDONLY)
@@ -40,7 +50,8 @@ def replacing(
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{_who()}.tmp")
     try:
-        yield temporary
+        with _naming(target):
+            yield temporary
         if check:
             check(temporary)
         if durable:
@@ -66,11 +77,11 @@ def write_new(folder: Path, name: Callable[[int], str], content: bytes) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".{_who()}.tmp"
-    with temporary.open("wb") as handle:
-        handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())
     try:
+        with _naming(temporary), temporary.open("wb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
         return link_new(temporary, folder, name)
     finally:
         temporary.unlink(missing_ok=True)
@@ -94,7 +105,7 @@ def link_new(file: Path, folder: Path, name: Callable[[int], str]) -> Path:
 def append_line(path: Path, line: str) -> None:
     """Append one line and make it last; a line torn by an earlier crash is closed first."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as handle:
+    with _naming(path), path.open("ab+") as handle:
         size = handle.seek(0, os.SEEK_END)
         torn = size > 0 and _last_byte(handle.fileno(), size) != b"\n"
         handle.write((b"\n" if torn else b"") + line.encode() + b"\n")

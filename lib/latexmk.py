@@ -12,6 +12,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from lib.credentials import secret_values
 from lib.errors import LatexMissing, TypesettingFailed
 from lib.paths import TCC
 
@@ -91,9 +92,13 @@ def run(job: Job, *, timeout_s: float) -> None:
 
 
 def _environment(job: Job) -> dict[str, str]:
-    """Folders to read from, a fixed date, and log lines that are not broken at 79 characters."""
-    folders = ":".join(map(str, (*job.inputs, ".")))
-    return os.environ | {
+    """Folders to read from, a fixed date, and log lines that are not broken at 79 characters.
+
+    Secrets stay out: LaTeX needs none, and what it prints is kept.
+    """
+    folders, secrets = ":".join(map(str, (*job.inputs, "."))), secret_values()
+    plain = {name: value for name, value in os.environ.items() if value not in secrets}
+    return plain | {
         "TEXINPUTS": f"{folders}:",
         "BIBINPUTS": f"{job.folder}:",
         "BSTINPUTS": f"{job.folder}:",

@@ -130,11 +130,14 @@ def _execute(notebook: Path, target: Path, parameters: dict[str, Any]) -> None:
 def _local(sockets: Path) -> Config:
     """Speak to the kernel through sockets in a folder of its own, not through open ports.
 
-    That the kernel is interrupted at its end is no error worth a line.
+    That the kernel is interrupted at its end is no error worth a line; and its logger repeats
+    each traceback, secrets included, so that it must be silent and not only its terminal.
     """
+    silent = "{'loggers': {'IPKernelApp': {'level': 'CRITICAL'}}}"
+    told = ["--IPKernelApp.log_level=50", f"--IPKernelApp.logging_config={silent}"]
     return Config(
         KernelManager={"transport": "ipc", "ip": str(sockets / "kernel")},
-        NotebookClient={"extra_arguments": ["--IPKernelApp.log_level=50"]},
+        NotebookClient={"extra_arguments": told},
     )
 
 

@@ -73,7 +73,7 @@ def known(entries: Sequence[Entry], settings: Ingestion, *, now: datetime) -> Kn
     since = now - timedelta(hours=settings.reconcile_h)
     lately: dict[str, list[Span]] = {}
     for entry in entries:
-        if entry.complete and entry.asked_at > since:
+        if entry.complete and since < entry.asked_at <= now:
             lately.setdefault(entry.device_id, []).append((entry.start, entry.end))
     return Known(
         settled(entries, settings, now=now),
@@ -88,15 +88,14 @@ def settled(
     """The spans of each device that need not be asked again, merged and ascending.
 
     A window counts from where the cloud still held it to `overlap_h` before it was asked:
-    rows younger than that may arrive late. What a clock ahead of `now` has asked counts as
-    asked now.
+    rows younger than that may arrive late. What a clock ahead of `now` has asked does not
+    count: nobody knows when that was.
     """
     spans: dict[str, list[Span]] = {}
     for entry in entries:
-        if entry.complete:
+        if entry.complete and entry.asked_at <= now:
             start = max(entry.start, entry.asked_at - timedelta(days=settings.retention_days))
-            asked_at = min(entry.asked_at, now)
-            end = min(entry.end, asked_at - timedelta(hours=settings.overlap_h))
+            end = min(entry.end, entry.asked_at - timedelta(hours=settings.overlap_h))
             spans.setdefault(entry.device_id, []).append((start, end))
     return {device: merge(own) for device, own in spans.items()}
 

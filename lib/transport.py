@@ -164,13 +164,22 @@ class Transport:
             raise no_answer(where, f"HTTP {status} without JSON")
         self._note_clock(answer.get("t"), here)
         if answer.get("success") is not True:
-            error = error_of(answer, where, here=datetime.fromtimestamp(here, UTC))
+            said = self._without_secrets(answer, headers)
+            error = error_of(said, where, here=datetime.fromtimestamp(here, UTC))
             if error.code in THROTTLED:
                 self._pace.slow_down(turn)
             raise error
         if not isinstance(answer.get("result"), dict):
             raise no_answer(where, "success without a result")
         return answer
+
+    def _without_secrets(self, answer: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
+        """An answer whose message repeats nothing of what was sent: id, secret, token, sign."""
+        said, own = str(answer.get("msg", "no message")), self._credentials.access_secret
+        sent = {*map(str, headers.values()), own.get_secret_value()}
+        for value in sorted((one for one in sent if len(one) > 5), key=len, reverse=True):
+            said = said.replace(value, "***")
+        return answer | {"msg": said}
 
     def _note_clock(self, stamp: Any, here: float) -> None:
         if type(stamp) is int and 0 < stamp < 10**15:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lib import archive, ingest, raw
+from lib import archive, plan, raw
 from lib.config import Ingestion
 from lib.errors import BadRawFile, ConfigError
 from lib.journal import Entry, Journal, Window
@@ -103,7 +103,7 @@ def test_an_imported_window_is_not_taken_for_held(store: Paths, tmp_path: Path) 
     (entry,) = Journal(store.journal).all()
     assert not entry.complete and "_partial" in entry.file
     assert entry.start == NOW - timedelta(hours=29) and entry.end == NOW + timedelta(seconds=1)
-    assert ingest.settled([entry], Ingestion()) == {}
+    assert plan.settled([entry], Ingestion(), now=entry.asked_at) == {}
 
 
 def test_the_same_file_again_adds_nothing(store: Paths, tmp_path: Path) -> None:
@@ -332,7 +332,7 @@ def test_an_empty_file_of_an_older_archive_is_entered_and_never_held(
     begin = datetime.fromisoformat(start).replace(tzinfo=UTC)
     assert bad == [] and (entry.rows, entry.complete, entry.dates) == (0, False, ())
     assert (entry.start, entry.end) == (begin, begin + timedelta(hours=hours))
-    assert ingest.settled([entry], Ingestion()) == {}
+    assert plan.settled([entry], Ingestion(), now=entry.asked_at) == {}
     assert adopt(store) == ([], [])
 
 

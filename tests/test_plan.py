@@ -191,10 +191,11 @@ def test_a_window_that_had_partly_expired_counts_from_where_the_cloud_still_held
     assert settled([gone], SETTINGS, now=NOW) == {"plug": []}
 
 
-def test_what_a_clock_ahead_has_asked_counts_as_asked_now() -> None:
+def test_what_a_clock_ahead_has_asked_does_not_count() -> None:
     ahead = NOW + 5 * HOUR
-    entry = held(NOW - DAY, ahead - MARGIN, ahead)
-    assert settled([entry], SETTINGS, now=NOW) == {"plug": [(NOW - DAY, NOW - 3 * HOUR)]}
+    before, wrong = held(NOW - 7 * DAY, NOW - DAY, NOW), held(NOW - 2 * DAY, ahead, ahead)
+    assert settled([before, wrong], SETTINGS, now=NOW) == {"plug": [(NOW - 7 * DAY, NOW - DAY)]}
+    assert spans_of(asked([before, wrong])) == [(NOW - DAY, NOW - MARGIN)]
 
 
 def test_a_device_in_the_plan_does_not_stand_for_another() -> None:
