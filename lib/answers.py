@@ -106,4 +106,5 @@ def keep(
                 ingested_by=ingested_by,
                 complete=answer.whole,
                 pages=answer.pages,
+                reports_only=answer.reports_only,
             )

@@ -26,7 +26,7 @@ from lib.times import DAY, from_ms, from_stamp, parse_instant
 SLACK_S = 2.0  # file systems keep coarse times
 ANSWER = {"success", "result", "logs"}  # an answer of the cloud has one of them, a row none
 PAGE = {"has_next", "has_more", "hasMore"}  # a page of logs has one of them, with rows or none
-_NAMED = re.compile(r"_(\d{8}T\d{6}Z)_(\d{8}T\d{6}Z)_logs(_partial)?(-\d+)?\.json(\.gz)?$")
+_NAMED = re.compile(r"_(\d{8}T\d{6}Z)_(\d{8}T\d{6}Z)_logs(_partial|_import)?(-\d+)?\.json(\.gz)?$")
 
 
 @dataclass(frozen=True)

@@ -46,12 +46,15 @@ Series = Annotated[str, typer.Option("--series", help="A recorded series, for --
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Say an error in one paragraph instead of a traceback, and exit with 1."""
+    """Say an error in one paragraph instead of a traceback, and exit with 1 (Ctrl+C: 130)."""
     try:
         yield
     except PipelineError as error:
         terminal.print_error(err, error)
         raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        err.print("Interrupted. What came is kept; the next run asks for the rest.")
+        raise typer.Exit(130) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         remedy = "What was written before is whole: mend it and run again."

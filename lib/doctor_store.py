@@ -8,6 +8,7 @@ import os
 import shutil
 from calendar import monthrange
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,7 +38,11 @@ def quota(visit: Visit) -> Check:
     end = "too early to tell its end" if expected is None else f"about {expected:,} by its end"
     said = f"{used:,} of {limit:,} calls this month, {end}."
     fewer = "Run less often, or name only the devices you need in config.toml."
-    if used >= limit:
+    answers = [one.code for one in (*visit.attempts[-1:], visit.refused) if one]
+    refused = usage.QUOTA_USED_UP in answers
+    if refused:
+        said = f"The cloud says that this month's calls are used up; we counted {used:,}."
+    if used >= limit or refused:
         return bad(said, f"{error_of({'code': usage.QUOTA_USED_UP}, '').remedy} {fewer}")
     tight = used >= limit * visit.config.alarms.quota_pct / 100 or (expected or 0) > limit
     return warning(said, fewer) if tight else good(said)
@@ -109,6 +114,9 @@ def last_collection(visit: Visit) -> Check:
         return unchecked("No collection is on record yet.")
     last = visit.attempts[-1]
     said = f"{last.at:%Y-%m-%d %H:%M}: {last.confirmed} of {last.planned} questions answered"
+    gone = {str(device["id"]) for device in registry.known(visit.paths) if "left" in device}
+    without = tuple(one for one in last.unanswered if one.device_id not in gone)
+    last = replace(last, unanswered=without)
     details = _went_without(visit, last)
     if last.stopped and last.stopped != OutOfTime.__name__:
         number = f" {last.code}" if last.code else ""

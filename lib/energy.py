@@ -34,18 +34,37 @@ SMALLEST_WH = 100.0  # two meters are compared on days of at least this energy
 def chosen(daily: DataFrame) -> DataFrame:
     """Add `energy_wh` and `meter`: one meter for each device over the whole window.
 
-    The first of increments, totals and the integral of power that counted anything. [Wh]
+    The first of increments, totals and the integral of power that counted anything. What a
+    total added between two days, nobody knows on which, is a row without `local_date`: sums
+    over the window have it, those by day leave it out. [Wh]
     """
     meters = {device: _meter(own) for device, own in daily.groupby("device_id")}
     kinds = daily["device_id"].map(meters)
     energy_wh = pd.Series(np.nan, index=daily.index, dtype=float)
     for meter in METERS:
         energy_wh = energy_wh.mask(kinds == meter, daily[f"energy_wh_{meter}"])
-    return daily.assign(meter=kinds, energy_wh=energy_wh)
+    daily = daily.assign(meter=kinds, energy_wh=energy_wh)
+    return pd.concat([daily, between] if len(between := _between_days(daily)) else [daily])
 
 
 def _meter(daily: DataFrame) -> str | None:
-    return next((m for m in METERS if daily[f"energy_wh_{m}"].sum() > 0), None)
+    counted_wh = {meter: daily[f"energy_wh_{meter}"].sum() for meter in METERS}
+    counted_wh["total"] += daily["energy_wh_unplaced"].sum()
+    return next((meter for meter in METERS if counted_wh[meter] > 0), None)
+
+
+def _between_days(daily: DataFrame) -> DataFrame:
+    """One row without a date for each device whose total grew between days."""
+    own = daily[(daily["meter"] == "total") & (daily["energy_wh_unplaced"] > 0)]
+    keys = ["device_id", "device_name", "meter"]
+    sums = own.groupby(keys, as_index=False)["energy_wh_unplaced"].sum()
+    rows = sums.drop(columns="energy_wh_unplaced").assign(energy_wh=sums["energy_wh_unplaced"])
+    return rows.reindex(columns=daily.columns)
+
+
+def unplaced(daily: DataFrame) -> DataFrame:
+    """The rows of energy of which nobody knows the day, as `chosen` adds them. [energy_wh: Wh]"""
+    return daily[daily["local_date"].isna()]
 
 
 def metered(daily: DataFrame) -> DataFrame:

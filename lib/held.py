@@ -27,7 +27,9 @@ def span(entry: Entry, settings: Ingestion) -> Span | None:
     if entry.complete:
         memory = timedelta(days=settings.retention_days)
         return max(entry.start, entry.asked_at - memory), min(entry.end, entry.asked_at)
-    return (entry.start, entry.end) if entry.rows and entry.pages is None else None
+    cut_short = "_logs_partial" in entry.file and not entry.origin_sha256  # found after a crash
+    archived = entry.rows and entry.pages is None and not cut_short
+    return (entry.start, entry.end) if archived else None
 
 
 def by_date(entries: Iterable[Entry], settings: Ingestion) -> Spans:

@@ -23,6 +23,7 @@ from lib.progress import Progress, silent
 from lib.refusals import Refusals
 from lib.sources import Source
 
+REFUSED = {"SourceRejected", "DeviceRejected"}
 # A clock ahead of the cloud's by less is right, and by more the cloud would refuse it.
 SKEW_S = 5.0, 3600.0
 
@@ -109,7 +110,8 @@ class _Collection:
         wanted = plan.questions(past, devices, self._settings, now=self._now)
         if self._settings.monthly_calls and self._source.origin.kind == "measured":
             wanted = self._affordable(wanted, past, devices)
-        self._left.extend(wanted)
+        refused = self._refused_last_time()
+        self._left.extend(sorted(wanted, key=lambda one: one.device_id in refused))
         self._new = {device for device in devices if device not in past.rows_h}
         self._codes = {device: registry.codes(self._paths, device) for device in devices}
         self._refused = Refusals(question.device_id for question in wanted)
@@ -128,9 +130,15 @@ class _Collection:
         taken, report.left_out = budget.fit(
             wanted, lambda one: plan.pages(one, past, settings), allowed, settings, now=self._now
         )
-        if report.left_out:
+        if any(question.why == "missing" for question in report.left_out):
             report.findings.append(collected.left_out(report.left_out, settings.monthly_calls))
         return taken
+
+    def _refused_last_time(self) -> set[str]:
+        """The devices whose questions come after those that are answered."""
+        last = attempts.last(self._paths)
+        missed = last.unanswered if last else ()
+        return {one.device_id for one in missed if one.cause in REFUSED}
 
     def _work(self) -> None:
         while question := self._next():
@@ -190,10 +198,11 @@ class _Collection:
             report.stopped = report.stopped or ends
 
     def _asked_at(self) -> datetime:
-        """When the cloud was asked, by its own clock where this computer's is ahead of it."""
+        """When the cloud was asked: to the minute, and by its clock where this one is ahead."""
+        minutes = (time.monotonic() - self._began) // 60
         ahead_s = -self._source.cloud.skew_s
         believed = SKEW_S[0] < ahead_s < SKEW_S[1]
-        return self._now - timedelta(seconds=round(ahead_s) if believed else 0)
+        return self._now + timedelta(minutes=minutes, seconds=-round(ahead_s) if believed else 0)
 
     def _count(self) -> None:
         """Write down the calls made since the last time: a killed run has made them too."""
@@ -209,7 +218,12 @@ class _Collection:
         report, failures = self.report, self.report.failures
         self._count()
         report.calls, report.seconds = self._counted, time.monotonic() - self._began
-        report.findings += [collected.failed(*failure) for failure in failures.items()]
+        gone = {str(d["id"]) for d in registry.known(self._paths) if d.get("left")}
+        report.findings += [
+            collected.failed(question, error)
+            for question, error in failures.items()
+            if not (isinstance(error, DeviceRejected) and question.device_id in gone)
+        ]
         if report.reports_only:
             report.findings.append(collected.reports_only(report.reports_only))
         if any(isinstance(error, DeviceRejected) for error in failures.values()):

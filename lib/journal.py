@@ -49,6 +49,7 @@ class Entry:
     pages: int | None = None
     version: str = lib.__version__
     origin_sha256: str = ""
+    reports_only: bool = False
 
     def line(self) -> str:
         """The entry as one line of JSON."""

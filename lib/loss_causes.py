@@ -129,23 +129,23 @@ def _common(own: Iterable[Span], with_: Span) -> list[Span]:
 
 def _claims(device_id: str, span: Span, past: Past) -> Iterator[Claim]:
     """What may have been the cause of which part, the most telling first."""
-    tries = [one for one in past.attempts if span[0] < one.at < span[1] + past.memory]
-    for attempt in reversed(tries):
-        yield from _said(attempt, device_id, past.memory)
     for entry in past.taken_back(device_id):
         yield (entry.start, entry.end), Cause("bad file", detail=entry.file)
+    tries = [one for one in past.attempts if span[0] < one.at < span[1] + past.memory]
+    for attempt in reversed(tries):
+        yield from _said(attempt, device_id, past)
     for at in past.asked:
         if span[0] < at < span[1] + past.memory:
             yield (at - past.memory, at - past.young), Cause("unknown")
     yield span, Cause("collector down")
 
 
-def _said(attempt: Attempt, device_id: str, memory: timedelta) -> Iterator[Claim]:
+def _said(attempt: Attempt, device_id: str, past: Past) -> Iterator[Claim]:
     """What a collection went without, of a device: as it says itself, and where it ended early."""
-    readable = attempt.at - memory, attempt.at
+    readable = attempt.at - past.memory, attempt.at
     own = [one for one in attempt.unanswered if one.device_id == device_id]
     for one in own:
-        wanted = max(one.start, readable[0]), min(one.end, readable[1])
+        wanted = max(one.start, readable[0]), min(one.end, attempt.at)
         yield wanted, _cause(one.cause, one.code, attempt.at)
     for one in own:
         if one.cause in _REFUSALS:

@@ -68,6 +68,15 @@ def _expired(
                 yield device, piece, cause, past.told(device, piece, cause) if past else ""
 
 
+def newly_expired(paths: Paths, config: Config, *, now: datetime) -> _Spans:
+    """What the cloud forgot unread, by device, where that went on within the last day."""
+    memory = timedelta(days=config.ingestion.retention_days)
+    entries = Journal(paths.journal).recent(now - 2 * memory - 2 * DAY)
+    bounds = {"since": now - 2 * memory, "until": now - memory}
+    lost = _unread(paths, entries, config.ingestion, now, **bounds)
+    return {d: own for d, o in lost.items() if (own := [s for s in o if s[1] > now - memory - DAY])}
+
+
 def at_risk(paths: Paths, config: Config, *, now: datetime) -> DataFrame:
     """Unread spans that the cloud still holds, the first to expire first. [risk_s: s]
 
@@ -133,8 +142,14 @@ def _wanted(paths: Paths, read: _Spans, settings: Ingestion, now: datetime) -> _
     the first and the last that is held of it: rows of an older archive need no list. Of a device
     that is only named by the user, and never answered, nobody knows whether it exists.
     """
-    found = {device: [(own[0][0], own[-1][1])] for device, own in read.items() if own}
-    for (at, devices), (end, _) in pairwise([*_lists(paths), (now, {})]):
+    lists = _lists(paths)
+    first = {device: at for at, devices in reversed(lists) for device in devices}
+    found = {
+        device: [(own[0][0], max(own[0][0], min(own[-1][1], first.get(device, own[-1][1]))))]
+        for device, own in read.items()
+        if own
+    }
+    for (at, devices), (end, _) in pairwise([*lists, (now, {})]):
         oldest = at - timedelta(days=settings.retention_days)
         for device, said in devices.items():
             if is_followed(said) and (device in read or "unlisted" not in said):

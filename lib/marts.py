@@ -26,7 +26,7 @@ from lib.progress import Progress, silent
 from lib.times import DAY, HOUR, parse_instant
 from lib.warehouse import Connection
 
-SQL = ("marts_date", "marts_inputs", "marts_daily")
+SQL = ("marts_empty", "marts_date", "marts_inputs", "marts_daily")
 BY_DATE = ("energy_hourly", "voltage_10min", "gaps", "states", "carry", "carry_states")
 
 
@@ -75,7 +75,8 @@ def _bookmark(paths: Paths, config: Config, *, rebuild: bool) -> Bookmark:
     mark = bookmark.load(_file(paths), paths.journal)
     if rebuild or mark.offset == 0 or bookmark.outdated(mark, _rules(paths, config)):
         _file(paths).unlink(missing_ok=True)
-        shutil.rmtree(paths.marts / "held", ignore_errors=True)
+        for table in ("held", "carry"):  # other rules may give them other columns
+            shutil.rmtree(paths.marts / table, ignore_errors=True)
         return Bookmark()
     return mark
 

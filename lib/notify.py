@@ -38,8 +38,16 @@ class Alarm:
     since: datetime | None = None
 
     def __str__(self) -> str:
-        since = f"(Since {self.since:%Y-%m-%d %H:%M} UTC.)" if self.since else ""
-        return " ".join(part for part in (self.what, self.risk, self.remedy, since) if part)
+        return " ".join(part for part in (self.what, self.risk, self.remedy, self._since) if part)
+
+    @property
+    def dated(self) -> str:
+        """What happened, and since when."""
+        return " ".join(part for part in (self.what, self._since) if part)
+
+    @property
+    def _since(self) -> str:
+        return f"(Since {self.since:%Y-%m-%d %H:%M} UTC.)" if self.since else ""
 
 
 ByKey = dict[str, Alarm]
@@ -88,7 +96,8 @@ def tell(site: str, memory: Memory) -> list[str]:
         told = before.get(name, {})
         new = [a for key, a in memory.on.items() if key not in told or told[key].since != a.since]
         over = [alarm for key, alarm in told.items() if key not in memory.on]
-        if not (new or over) or send(address, *_message(site, new, over)):
+        messages = _messages(site, new, over) if new or over else []
+        if all(send(address, *message) for message in messages):
             memory.told[name] = dict(memory.on)
         else:
             memory.told[name] = told
@@ -99,13 +108,27 @@ def tell(site: str, memory: Memory) -> list[str]:
     return failures
 
 
-def _message(site: str, new: list[Alarm], over: list[Alarm]) -> tuple[str, str]:
-    """The title and the body of a message."""
+def _messages(site: str, new: list[Alarm], over: list[Alarm]) -> list[tuple[str, str]]:
+    """Titles and bodies: one message, or several where one would be too long for a service."""
     counts = ((len(new), "alarm" if len(new) == 1 else "alarms"), (len(over), "over"))
     title = f"{site}: {', '.join(f'{count} {word}' for count, word in counts if count)}"
-    lines = [f"ALARM {alarm}" for alarm in new] + [f"OVER {alarm.what}" for alarm in over]
-    body = "\n\n".join(lines)
-    return title, body if len(body) <= MOST_CHARACTERS else f"{body[:MOST_CHARACTERS]}..."
+    lines = [*_told_together(new), *(f"OVER, no longer so: {alarm.what}" for alarm in over)]
+    bodies = [""]
+    for line in (line[:MOST_CHARACTERS] for line in lines):
+        if len(bodies[-1]) + len(line) + 2 > MOST_CHARACTERS:
+            bodies.append("")
+        bodies[-1] = f"{bodies[-1]}\n\n{line}" if bodies[-1] else line
+    return [(title if n == 0 else f"{title} ({n + 1})", body) for n, body in enumerate(bodies)]
+
+
+def _told_together(new: list[Alarm]) -> Iterator[str]:
+    """A line for each alarm; what several have in common is said once, after them."""
+    groups: dict[tuple[str, str], list[Alarm]] = {}
+    for alarm in new:
+        groups.setdefault((alarm.risk, alarm.remedy), []).append(alarm)
+    for common, own in groups.items():
+        yield from (f"ALARM {alarm.dated}" for alarm in own)
+        yield " ".join(filter(None, common))
 
 
 def addresses() -> list[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lib import alarms, findings, history, monograph, notebooks, origins, page, runs, sources
+from lib.alarm_kinds import sentence
 from lib.alarms import Outcome, Told
 from lib.config import Config
 from lib.errors import LatexMissing, ManuscriptError, NothingToPrint, PipelineError
@@ -27,6 +28,7 @@ from lib.times import iso, parse_instant
 COLLECT = ("01_ingest",)
 PREPARE = ("02_stage", "03_marts")
 ANALYSE = ("10_energy", "14_data_quality")
+JUDGED = ("14_data_quality",)  # told the run's clock: what is lost and at risk depends on it
 STEPS = (*COLLECT, *PREPARE, *ANALYSE)
 PAGE = "monograph"
 NOT_SET = "not set"
@@ -49,10 +51,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Order:
-    """What to run: which steps, from which source, at which instant, with a page or not.
-
-    `wait_s` is how long it waits for another run to end.
-    """
+    """What to run, from which source and at which instant; `wait_s` for another run to end."""
 
     steps: Sequence[str] = STEPS
     source: sources.Name = "auto"
@@ -165,9 +164,9 @@ def alarmed(
     """Judge a run that ended, was cut short or could not begin; that itself fails no run."""
     begins = order.source if this is None and COLLECT[0] in order.steps else None
     steps = this.steps if this else []
-    said = {s.name: alarms.sentence(s.error) for s in steps if s.error and s.status not in DONE}
+    said = {s.name: sentence(s.error) for s in steps if s.error and s.status not in DONE}
     if error and not said:
-        said = {steps[-1].name if steps else order.steps[0]: alarms.sentence(error)}
+        said = {steps[-1].name if steps else order.steps[0]: sentence(error)}
     unheard = {*STEPS, PAGE} - {s.name for s in steps if s.status in DONE}
     try:
         outcome = Outcome({name: notebooks.redacted(text) for name, text in said.items()}, unheard)
@@ -198,8 +197,8 @@ def _execute(this: Run, name: str, show: Show) -> None:
             progress=lambda: show("collecting"),
         )
         given |= {"source": this.source, "series": this.order.series, "now": iso(this.now)}
-    if name in PREPARE:
-        given |= {"rebuild": this.order.rebuild}
+    given |= {"rebuild": this.order.rebuild} if name in PREPARE else {}
+    given |= {"now": iso(this.now)} if name in JUDGED else {}
     progress = show(name)
     with watched(this.folder, progress):
         notebooks.run(NOTEBOOKS / f"{name}.ipynb", this.folder, given)

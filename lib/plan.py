@@ -18,6 +18,8 @@ from lib.times import DAY, HOUR, floor_hour, midnight
 
 # Part of a question's pages that it is planned to fill: what speaks more today still fits.
 FILLED = 0.7
+# Runs of the same hour of each day are not to the second a day apart.
+JITTER = timedelta(minutes=30)
 # A question this short is read to its end, however many pages that takes.
 SHORTEST = timedelta(minutes=10)
 # So much of what is not known yet a device is taken to say in an hour.
@@ -70,7 +72,9 @@ class Known:
 
 def known(entries: Sequence[Entry], settings: Ingestion, *, now: datetime) -> Known:
     """What the journal's recent entries say, as of an instant."""
-    since = now - timedelta(hours=settings.reconcile_h)
+    daily = timedelta(hours=settings.reconcile_h)
+    since = now - daily + min(JITTER, 0.1 * daily)
+    entries = _in_force(entries)
     lately: dict[str, list[Span]] = {}
     for entry in entries:
         if entry.complete and since < entry.asked_at <= now:
@@ -80,6 +84,19 @@ def known(entries: Sequence[Entry], settings: Ingestion, *, now: datetime) -> Kn
         {device: merge(own) for device, own in lately.items()},
         _rows_h(entries, settings),
     )
+
+
+def _in_force(entries: Sequence[Entry]) -> list[Entry]:
+    """Without answers of reports alone of devices that have given whole logs since."""
+    whole: dict[str, datetime] = {}
+    for one in entries:
+        if one.complete and not one.reports_only:
+            whole[one.device_id] = max(one.asked_at, whole.get(one.device_id, one.asked_at))
+    return [
+        one
+        for one in entries
+        if not one.reports_only or one.asked_at >= whole.get(one.device_id, one.asked_at)
+    ]
 
 
 def settled(

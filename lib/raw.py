@@ -121,6 +121,7 @@ def write_window(
     complete: bool,
     pages: int | None = None,
     origin_sha256: str = "",
+    reports_only: bool = False,
 ) -> Entry:
     """Keep an answered window for ever: first the file, then its line in the journal.
 
@@ -131,10 +132,11 @@ def write_window(
     plain = encode(kept)
     dates = event_dates(kept, asked_at)
     stem = f"{window.device_id}_{stamp(window.start)}_{stamp(window.end)}_logs"
+    stem += "" if complete else "_import" if origin_sha256 else "_partial"
     day = f"{window.start:%Y-%m-%d}" if complete or not dates else dates[-1]
     file = files.write_new(
         paths.raw / window.device_id / day,
-        lambda n: f"{stem}{'' if complete else '_partial'}{'' if n == 1 else f'-{n}'}.json.gz",
+        lambda n: f"{stem}{'' if n == 1 else f'-{n}'}.json.gz",
         gzip.compress(plain, 6, mtime=int(asked_at.timestamp())),
     )
     entry = Entry(
@@ -149,6 +151,7 @@ def write_window(
         dates=dates,
         pages=pages,
         origin_sha256=origin_sha256,
+        reports_only=reports_only,
     )
     Journal(paths.journal).append(entry)
     return entry

@@ -24,7 +24,6 @@ class Refusals:
     def __init__(self, device_ids: Iterable[str]) -> None:
         self._all = set(device_ids)
         self._refused: set[str] = set()
-        self._last: SourceRejected | None = None  # no device has answered since
         self._silent = 0
 
     def __contains__(self, device_id: str) -> bool:
@@ -34,8 +33,7 @@ class Refusals:
         """Take in how a window went; return the error that ends the run, if there is one.
 
         One device's refusal leaves the others to be asked. It ends the run where its code is
-        one of the whole project, where the device before met the same code and it is not one
-        of devices, and where no other device is left.
+        one of the whole project, and where no other device is left.
         """
         silent = isinstance(error, SourceUnavailable | TokenExpired)
         self._silent = self._silent + 1 if silent else 0
@@ -44,13 +42,10 @@ class Refusals:
             over = self._of_all(error) or self._refused >= self._all
         else:
             over = self._silent >= SILENT_IN_A_ROW
-        if error is None:
-            self._last = None
         return error if over else None
 
     def _of_all(self, error: SourceRejected | DeviceRejected) -> bool:
-        """Whether a refusal is of the project, by its code or because it came twice."""
+        """Whether a refusal is of the project, by its code."""
         if isinstance(error, DeviceRejected):
             return False
-        before, self._last = self._last, error
-        return of_the_project(error.code) or (before is not None and before.code == error.code)
+        return of_the_project(error.code)

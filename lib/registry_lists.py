@@ -95,9 +95,8 @@ def is_followed(device: dict[str, Any]) -> bool:
 
 
 def misses(devices: Listed, named: Names) -> bool:
-    """Whether a device that is wanted now was not followed when the list was joined."""
-    in_use = {own for own, device in devices.items() if is_followed(device)}
-    return not (named or devices).keys() <= in_use
+    """Whether other devices are wanted now than when the list was joined, more or fewer."""
+    return marked(devices, named) != devices
 
 
 def asked(devices: Listed, named: Names, now: datetime) -> list[str]:

@@ -113,7 +113,7 @@ def prepared(name: Name, paths: Paths, *, now: datetime, series: str = "") -> Pa
     """
     if name == "cloud":
         access = _access()
-        _not_ahead(access, now)
+        _not_of_another_time(access, now)
         with closing(_client(access, Config())) as cloud:
             return _claim_for(cloud, paths, now)
     return origins.claim(paths, _origin_of(_house(name, series)), now=now)
@@ -126,15 +126,16 @@ def _claim_for(cloud: TuyaCloud, paths: Paths, now: datetime) -> Path | None:
     return origins.claim(paths, MEASURED, now=now)
 
 
-def _not_ahead(access: Credentials, now: datetime) -> None:
-    """Raise ConfigError for a clock ahead of now: what has not been would count as held.
+def _not_of_another_time(access: Credentials, now: datetime) -> None:
+    """Raise ConfigError for a clock that is not of now: the cloud is always asked as of now.
 
-    A server on this machine may live at any time.
+    Ahead, what has not been would count as held; behind, what it has forgotten would. A
+    server on this machine may live at any time.
     """
-    if now > datetime.now(UTC) + HOUR and not access.on_this_machine:
+    if abs(now - datetime.now(UTC)) > HOUR and not access.on_this_machine:
         raise ConfigError(
-            f"--now {now:%Y-%m-%d %H:%M} UTC is ahead of this computer's clock.",
-            risk="Hours that have not been yet would count as asked for.",
+            f"--now {now:%Y-%m-%d %H:%M} UTC is not of this hour.",
+            risk="Hours that the cloud does not hold now would count as asked for.",
             remedy="Leave --now out: the cloud is always asked as of now.",
         )
 

@@ -24,7 +24,9 @@ from lib.times import HOUR, floor_hour, parse_instant
 HOURLY = (
     *("device_id", "device_name", "hour_start", "alive_s", "power_s"),
     *("energy_wh_increment", "energy_wh_total", "energy_wh_integral", "power_w_max"),
+    *("energy_wh_unplaced", "unplaced_start"),
 )
+SUMMED = (*HOURLY[3:8], "energy_wh_unplaced")
 # Categories of Tuya for meters at the service entrance, and their breakers.
 MAINS_CATEGORIES = ("zndb", "dlq")
 
@@ -73,13 +75,26 @@ class Study:
     def daily(self) -> DataFrame:
         """Energy of each device and local date, from the window's hours. [Wh]
 
-        `coverage` is of the whole day: a day that the window cuts has less.
+        `coverage` is of the whole day: a day that the window cuts has less. What a counter
+        added over a stretch is in `energy_wh_total` where the stretch lies within the day, else
+        in `energy_wh_unplaced`; a stretch from before the window is not of the window.
         """
         hours = self.hourly
-        local = hours["hour_start"].dt.tz_convert(self.time_zone).dt.tz_localize(None)
-        keys = [local.dt.normalize().rename("local_date"), hours["device_id"], hours["device_name"]]
-        sums = hours[list(HOURLY[3:8])].groupby(keys).sum(min_count=1).reset_index()
+        day, began = (self._local_date(hours[c]) for c in ("hour_start", "unplaced_start"))
+        unplaced_wh = hours["energy_wh_unplaced"].where(
+            hours["unplaced_start"] >= floor_hour(self.start)
+        )
+        within_wh = unplaced_wh.where(began == day)
+        hours = hours.assign(
+            energy_wh_total=hours["energy_wh_total"].add(within_wh, fill_value=0.0),
+            energy_wh_unplaced=unplaced_wh.where(began < day),
+        )
+        keys = [day.rename("local_date"), hours["device_id"], hours["device_name"]]
+        sums = hours[list(SUMMED)].groupby(keys).sum(min_count=1).reset_index()
         return sums.assign(coverage=(sums["alive_s"] / _day_s(sums, self.time_zone)).clip(0, 1))
+
+    def _local_date(self, instants: "pd.Series[Any]") -> "pd.Series[Any]":
+        return instants.dt.tz_convert(self.time_zone).dt.tz_localize(None).dt.normalize()
 
     @property
     def span_s(self) -> float:

@@ -62,6 +62,11 @@ class _Door:
     def closed_to(self, device_id: str) -> bool:
         return self.closed or device_id in self._refused
 
+    def doubtful_to(self, device_id: str) -> bool:
+        """Closed because of other devices alone, by a code that may be theirs alone."""
+        own = device_id in self._refused
+        return self.closed and not own and all(e.code == PATH_INVALID for e in self.refusals)
+
     def refuse(self, device_id: str, error: SourceRejected) -> None:
         """Closed to one device; to all where the code says so, or a second one meets the same.
 
@@ -93,8 +98,8 @@ class Logs:
         """
         window = {"start_time": start_ms, "end_time": end_ms, "size": self._page_size}
         refusals: list[SourceRejected] = []
-        for door in self._in_order():
-            if door.closed_to(device_id) or (door.address.reports and not codes):
+        for door in self._tried(device_id):
+            if door.address.reports and not codes:
                 continue
             pages = self._at(door.address, device_id, window, codes)
             try:
@@ -114,6 +119,12 @@ class Logs:
     def _in_order(self) -> list["_Door"]:
         """The address of whole logs that answered last, the other one, those of reports."""
         return [self._doors[self._first], self._doors[1 - self._first], *self._doors[2:]]
+
+    def _tried(self, device_id: str) -> Iterator["_Door"]:
+        """The open addresses; where none answers, those that 1108 closed to other devices."""
+        shut = [door for door in self._doors if door.doubtful_to(device_id)]
+        yield from (door for door in self._in_order() if not door.closed_to(device_id))
+        yield from shut
 
     def _note_answer(self, door: "_Door") -> None:
         door.answered, door.closed = True, False

@@ -15,6 +15,7 @@ from pydantic import AliasChoices, Field, PrivateAttr
 
 from lib import config, pipeline
 from lib.credentials import Environment, credentials
+from lib.errors import ConfigError
 from lib.paths import Paths
 
 
@@ -51,18 +52,27 @@ class TuyaCredentials(ConfigurableResource[Any]):
     def yield_for_execution(self, context: InitResourceContext) -> Iterator["TuyaCredentials"]:
         """Give the values to the notebooks, by the environment alone, while a run lasts.
 
-        Raises ConfigError for half a pair, before anything runs.
+        Raises ConfigError for half a pair, before anything runs; that is an alarm, too.
         """
         held = {field: getattr(self, field) for field in Environment.model_fields}
         given = {_names(field)[0]: str(value) for field, value in held.items() if value}
         before = {name: os.environ.get(name) for name in given}
         os.environ.update(given)
         try:
-            credentials()
+            _checked()
             yield self
         finally:
             for name, value in before.items():
                 _restore(name, value)
+
+
+def _checked() -> None:
+    """Raise ConfigError for settings with which no run can begin, and tell whom it concerns."""
+    try:
+        credentials()
+    except ConfigError as error:
+        pipeline.alarmed(Paths.at(), config.load(), pipeline.Order(), error=error)
+        raise
 
 
 def _restore(name: str, value: str | None) -> None:

@@ -30,7 +30,8 @@ from lib import (
     usage,
 )
 from lib import status as standing
-from lib.alarms import Outcome, Told, judged
+from lib.alarm_kinds import judged
+from lib.alarms import Outcome, Told
 from lib.attempts import Attempt
 from lib.config import Alarms, Config, Device, Ingestion
 from lib.errors import ConfigError, NotebookFailed, SourceUnavailable
@@ -41,7 +42,7 @@ from lib.status import Watched
 from lib.times import iso, stamp, to_ms
 
 NOW = datetime(2026, 4, 22, 15, tzinfo=UTC)
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 PASSWORD, TOKEN = "mark3d-passw0rd", "mark3dToken0123456789"  # pragma: allowlist secret
 LISTED = [{"id": "plug", "name": "Geladeira"}]
 
@@ -98,7 +99,7 @@ def real(store: Paths) -> Paths:
     return store
 
 
-def listed(store: Paths, devices: list[dict[str, str]], at: datetime = NOW - 30 * DAY) -> None:
+def listed(store: Paths, devices: list[dict[str, str]], at: datetime = NOW) -> None:
     files.write_text(store.registry / "devices" / f"{stamp(at)}_devices.json", json.dumps(devices))
 
 
@@ -187,7 +188,7 @@ def test_a_memory_shorter_than_the_horizon_is_no_alarm_for_ever() -> None:
 def test_expiring_logs_name_the_device_and_the_hours_left() -> None:
     soon, gone = (str(judged([device(h)], Config(), now=NOW)[0]) for h in (41.2, 0))
     assert "Geladeira (plug)" in soon and "in 41 h" in soon and "tcc ingest" in soon
-    assert "right now" in gone
+    assert "are expiring now" in gone
 
 
 # ---- What is known of a device -----------------------------------------------------------
@@ -227,7 +228,7 @@ def test_devices_that_are_not_asked_raise_no_alarm(real: Paths) -> None:
     hold(real, 168, 0, rows_h=(1.0,))
     assert keys(watch(real)) == []
     left = [*LISTED, {"id": "gone", "name": "Ferro", "left": iso(NOW - 30 * DAY)}]
-    listed(real, left, NOW - DAY)  # type: ignore[arg-type]
+    listed(real, left, NOW + SECOND)  # type: ignore[arg-type]
     assert keys(watch(real)) == []
 
 
@@ -259,14 +260,14 @@ def test_one_message_an_event_none_in_the_next_hours_and_one_when_it_is_over(
 
 
 def test_a_run_sends_one_message_with_all_that_is_new_and_over(real: Paths, inbox: Inbox) -> None:
-    listed(real, [*LISTED, {"id": "tv", "name": "TV"}], NOW - DAY)
+    listed(real, [*LISTED, {"id": "tv", "name": "TV"}], NOW + SECOND)
     hold(real, 168, 0, rows_h=(0.5,))
     watch(real)
     hold(real, 168, 0, rows_h=(40.0,), device="tv")
     watch(real, failed={"02_stage": "it stopped."}, unheard={"02_stage", "03_marts"})
     assert [one["title"] for one in inbox.got] == ["Casa: 1 alarm", "Casa: 2 alarms, 1 over"]
     assert inbox.got[1]["message"].count("ALARM") == 2
-    assert inbox.got[1]["message"].count("OVER TV (tv)") == 1
+    assert inbox.got[1]["message"].count("OVER, no longer so: TV (tv)") == 1
 
 
 def test_an_alarm_that_comes_back_is_another_event(real: Paths, inbox: Inbox) -> None:
@@ -302,6 +303,7 @@ def test_each_address_is_told_for_itself(
     other = Inbox(status=503)
     with serving(other):
         monkeypatch.setenv("TCC_NOTIFY", f"{inbox.address}, {other.address}")
+        hold(real, 168, 80, rows_h=(80.1,))
         watch(real)
         other.status = 200
         watch(real, NOW + HOUR)
@@ -349,11 +351,34 @@ def test_a_memory_that_cannot_be_written_is_a_note(real: Paths, inbox: Inbox) ->
     assert [note for note in told.notes if "alarms.json" in note]
 
 
-def test_a_long_message_is_cut(real: Paths, inbox: Inbox) -> None:
-    listed(real, [{"id": f"plug{n}", "name": f"Tomada {n}"} for n in range(60)], NOW - DAY)
+def test_a_message_too_long_for_a_service_comes_in_several_and_repeats_nothing(
+    real: Paths, inbox: Inbox
+) -> None:
+    listed(real, [{"id": f"plug{n}", "name": f"Tomada {n}"} for n in range(60)], NOW + SECOND)
     watch(real)
-    assert inbox.got[0]["title"] == "Casa: 60 alarms"
-    assert len(inbox.got[0]["message"]) <= notify.MOST_CHARACTERS + 3
+    assert [one["title"] for one in inbox.got] == ["Casa: 60 alarms", "Casa: 60 alarms (2)"]
+    assert all(len(one["message"]) <= notify.MOST_CHARACTERS for one in inbox.got)
+    said = "\n".join(one["message"] for one in inbox.got)
+    assert all(f"Tomada {n} (plug{n})" in said for n in range(60))
+    assert said.count("Run tcc ingest") == 1
+
+
+def test_hours_that_expired_unread_are_told_once_and_over_a_day_later(
+    real: Paths, inbox: Inbox
+) -> None:
+    hold(real, 168, 0, rows_h=(0.1,))
+    back = NOW + 9 * DAY
+    told = []
+    for hours in (0, 1, 30):
+        at = back + hours * HOUR
+        hold(real, 168 if not hours else 4, 0, rows_h=(0.1,), now=at)
+        told.append(watch(real, at))
+    assert [keys(one) for one in told] == [["lost"], ["lost"], []]
+    assert "2026-04-22 15:00 to 2026-04-24 15:00 UTC expired unread: Geladeira 48.0 h" in texts(
+        told[0]
+    )
+    assert [one["title"] for one in inbox.got] == ["Casa: 1 alarm", "Casa: 1 over"]
+    assert inbox.got[1]["message"].startswith("OVER, no longer so: Logs of")
 
 
 @pytest.mark.parametrize("kind", ["simulated", "recorded"])
@@ -378,7 +403,8 @@ def test_a_failure_stays_on_until_its_step_comes_to_its_end(real: Paths) -> None
 
 
 def test_the_months_calls_and_what_stopped_the_collection(real: Paths, inbox: Inbox) -> None:
-    hold(real, 168, -1, rows_h=(-1.0,))
+    hold(real, 168, 0, rows_h=(0.1,))
+    hold(real, 1, -1, rows_h=(-1.0,))
     usage.add(real, NOW, 24_000)
     assert keys(watch(real)) == ["quota"]
     attempts.append(real, attempt(28841002))
@@ -388,8 +414,9 @@ def test_the_months_calls_and_what_stopped_the_collection(real: Paths, inbox: In
     attempts.append(real, Attempt(NOW, 1, 1, 0, 1))
     later = datetime(2026, 5, 1, tzinfo=UTC)
     hold(real, 168, 0, rows_h=(0.1,), now=later)
-    assert keys(watch(real, later)) == []
-    assert [one["title"] for one in inbox.got] == ["Casa: 1 alarm", "Casa: 1 alarm", "Casa: 2 over"]
+    assert keys(watch(real, later)) == ["lost"]  # nine days without a run
+    titles = [one["title"] for one in inbox.got]
+    assert titles == ["Casa: 1 alarm", "Casa: 1 alarm", "Casa: 1 alarm, 2 over"]
 
 
 # ---- At the end of every run -------------------------------------------------------------
@@ -405,7 +432,9 @@ def test_a_run_that_ends_is_judged(real: Paths, inbox: Inbox) -> None:
         failed.steps.append(Step("03_marts", "skipped"))
     assert keys(failed.alarms) == ["failed/02_stage"]
     assert failed.alarms.heard and not failed.ok
-    assert "02_stage: 02_stage.ipynb: cell 3 raised OSError: no room. What" in texts(failed.alarms)
+    assert "02_stage: 02_stage.ipynb: cell 3 raised OSError: no room. More. What" in texts(
+        failed.alarms
+    )
     with pipeline.begun(real, Config(), STAGE) as good:
         good.steps.append(Step("02_stage", "ok"))
     assert (good.alarms.heard, len(good.alarms.over)) == (False, 1)

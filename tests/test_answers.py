@@ -6,9 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lib import answers, attempts, raw, usage
+from lib import answers, archive, attempts, held, raw, usage
 from lib.answers import Answer
 from lib.attempts import Attempt, Unanswered
+from lib.config import Ingestion
 from lib.errors import SourceUnavailable
 from lib.journal import Journal
 from lib.paths import Paths
@@ -78,6 +79,19 @@ def test_no_row_is_dropped_and_each_day_s_rows_stand_in_its_file(
             at = datetime.fromtimestamp(ms / 1000, UTC) if ms else NOW
             if whole and question.start <= at < question.end:
                 assert folder == f"{at:%Y-%m-%d}"
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_partial_file_found_after_a_crash_does_not_count_as_asked_in_whole(
+    store: Paths, whole: bool
+) -> None:
+    """The run was killed between the file and its line in the journal."""
+    keep(store, WEEK, Answer(rows(NOW - HOUR), pages=1, parts=0 if whole else 2))
+    store.journal.unlink()
+    found, bad = archive.adopt_strays(store, entered=set(), scanned_at=None)
+    assert bad == [] and len(found) == (8 if whole else 1)
+    spans = [held.span(entry, Ingestion()) for entry in found]
+    assert all(spans) if whole else spans == [None]
 
 
 # ---- Too long ----------------------------------------------------------------------------

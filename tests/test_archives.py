@@ -101,7 +101,7 @@ def test_the_older_layout_needs_no_device_and_keeps_what_it_says_of_itself(
 def test_an_imported_window_is_not_taken_for_held(store: Paths, tmp_path: Path) -> None:
     give(store, written(tmp_path, ROWS))
     (entry,) = Journal(store.journal).all()
-    assert not entry.complete and "_partial" in entry.file
+    assert not entry.complete and "_logs_import" in entry.file
     assert entry.start == NOW - timedelta(hours=29) and entry.end == NOW + timedelta(seconds=1)
     assert plan.settled([entry], Ingestion(), now=entry.asked_at) == {}
 

@@ -239,7 +239,7 @@ print("done")
 
 @pytest.mark.slow
 def test_both_ways_bring_every_row_of_a_small_house() -> None:
-    arguments = ["--rows=3000", "--rounds=1", "--latency-ms=0", "--many=20000"]
+    arguments = ["--rows=1000", "--rounds=1", "--latency-ms=0", "--many=12000"]
     done = subprocess.run(
         [sys.executable, "bench/ingest.py", *arguments],
         cwd=ROOT,

@@ -24,7 +24,7 @@ LAYERS = {
     "steps": "plan budget ingest collected answers refusals staging staging_findings staged_date "
     "held marts",
     "analysis": "energy voltage spc tariff load coverage loss_causes losses loss_sums status "
-    "alarms",
+    "alarm_kinds alarms",
     "page": "figures plots plots_coverage values latex latexmk page typesetting monograph study "
     "indicators tables",
     "run": "notebooks history pipeline doctor doctor_checks "

@@ -291,13 +291,28 @@ def test_one_refused_device_leaves_the_others_to_be_asked(
     assert window.device_id == "a1" and error.code == code
 
 
-@pytest.mark.parametrize("code", [1101, 1109, 4711])
-def test_the_next_device_with_the_same_refusal_ends_the_run(
+@pytest.mark.parametrize("code", [1101, 1104, 1108, 1109, 4711])
+def test_two_devices_with_the_same_refusal_do_not_stop_the_others(
     store: Paths, tmp_path: Path, code: int
 ) -> None:
-    report, asked = answered(tmp_path, store, "a1 b1 c1", lambda own: code)
-    assert asked == ["a1", "b1"]
-    assert report.stopped is not None and report.stopped.code == code
+    report, asked = answered(
+        tmp_path, store, "a1 b1 c1 d1", lambda own: code if own < "c" else {"logs": [ROW]}
+    )
+    assert report.stopped is None and (report.confirmed, report.rows) == (2, 2)
+    assert {"a1", "b1", "c1", "d1"} == set(asked)
+    assert {q.device_id: e.code for q, e in report.failures.items()} == {"a1": code, "b1": code}
+
+
+def test_devices_that_were_refused_last_time_come_after_the_others(
+    store: Paths, tmp_path: Path
+) -> None:
+    for number, order in enumerate((["a1", "b1", "c1"], ["b1", "c1", "a1"])):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        _, asked = answered(
+            folder, store, "a1 b1 c1", lambda own: 1106 if own == "a1" else {"logs": [ROW]}
+        )
+        assert asked == order
 
 
 def test_refusals_of_two_kinds_or_apart_from_each_other_end_nothing(

@@ -273,6 +273,36 @@ def test_a_raw_file_that_went_bad_too_late_is_the_cause(store: Paths) -> None:
     assert row.detail == entry.file
 
 
+def test_a_bad_file_is_not_blamed_on_a_reconciliation_that_failed(store: Paths) -> None:
+    begun(store, PLUG)
+    answered(store, "08", "09")
+    answered(store, "09", "16", "16 00:00")
+    tried(store, "10", without("08", "09", "SourceUnavailable", 500))
+    raw.take_back(store, Journal(store.journal).all()[1])
+    assert ledger(store, "20") == [(PLUG, "08 00:00", "09 00:00", "bad file")]
+
+
+def test_a_device_that_left_and_came_back_lost_nothing_in_between(store: Paths) -> None:
+    begun(store, PLUG, "plug02")
+    answered(store, "08", "09")
+    answered(store, "08", "30", device="plug02")
+    listed(store, "09", {"id": PLUG, "name": "A", "left": iso(at("09"))}, "plug02")
+    listed(store, "26", PLUG, "plug02")
+    answered(store, "19", "26", "26 00:00")
+    answered(store, "26", "30")
+    assert [row[1:3] for row in ledger(store, "30") if row[0] == PLUG] == []
+
+
+def test_what_expired_within_the_last_day_is_told_by_device(store: Paths) -> None:
+    begun(store, PLUG, "plug02")
+    answered(store, "08", "17", "17 00:00", device="plug02")
+    answered(store, "10", "17", "17 00:00")
+    for now, hours in (("15", 0), ("15 06:00", 6), ("17", 48), ("17 23:00", 48), ("18 01:00", 0)):
+        gone = losses.newly_expired(store, CONFIG, now=at(now))
+        own = gone.get(PLUG, [])
+        assert sum((b - a).total_seconds() / 3600 for a, b in own) == hours, now
+
+
 # ---- What heals it, and what cannot be lost ----------------------------------------------
 
 

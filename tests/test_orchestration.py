@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -14,7 +15,7 @@ from dagster import AssetKey, DagsterInstance, DefaultScheduleStatus, materializ
 from dagster import ExecuteInProcessResult as Result
 from dagster._core.errors import DagsterResourceFunctionError
 
-from lib import files
+from lib import files, origins
 from lib.errors import ConfigError
 from lib.findings import Finding, dump
 from lib.paths import ROOT, Paths
@@ -141,6 +142,25 @@ def test_half_a_pair_of_credentials_stops_the_run_and_is_not_repeated(
     assert any("TUYA_ACCESS_ID is missing" in line for line in logged)
     assert CANARY not in f"{logged}{run_config}{capfd.readouterr()}{tuya!r}"
     assert not here.runs.exists()
+
+
+def test_half_a_pair_of_credentials_is_an_alarm_of_a_measured_store(
+    here: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origins.claim(here, origins.Origin("measured"), now=datetime(2026, 4, 22, tzinfo=UTC))
+    monkeypatch.setenv("TUYA_ACCESS_SECRET", CANARY)
+    with (
+        DagsterInstance.ephemeral() as instance,
+        pytest.raises(DagsterResourceFunctionError),
+    ):
+        materialize(
+            [assets.raw_tuya_logs],
+            instance=instance,
+            resources={"run": PipelineRun(tuya=TuyaCredentials.from_environment())},
+        )
+    told = json.loads(here.alarms.read_text())["on"]
+    assert [*told] == ["failed/01_ingest"]
+    assert "TUYA_ACCESS_ID is missing" in told["failed/01_ingest"]["what"]
 
 
 def test_credentials_are_named_by_their_variables_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -252,6 +252,28 @@ def test_a_reconciliation_that_failed_is_due_again_and_one_switched_off_never_is
     assert [q.why for q in asked(entries, now=at + HOUR, settings=off)] == ["missing"]
 
 
+def test_runs_at_the_same_hour_of_each_day_reconcile_each_day() -> None:
+    """Today's run may be half a minute earlier in the day than yesterday's."""
+    entries, days = history(NOW), []
+    for day in range(1, 6):
+        at = NOW + day * DAY - timedelta(seconds=30 * (day % 2))
+        questions = asked(entries, now=at)
+        entries += answered(questions, at, 10)
+        again = [w.start.date() for q in questions if q.why == "again" for w in q.windows]
+        days.append(len(set(again)))
+    assert days == [6, 6, 6, 6, 6]
+
+
+def test_rows_that_reports_lack_are_asked_for_once_whole_logs_come() -> None:
+    reports = answered(asked([]), NOW)
+    reports = [held(e.start, e.end, NOW, reports_only=True) for e in reports]
+    hour = [Question("plug", NOW - 3 * HOUR, NOW + HOUR - MARGIN)]
+    assert asked(reports, now=NOW + HOUR) == hour
+    whole = held(NOW - 3 * HOUR, NOW + HOUR - MARGIN, NOW + HOUR)
+    (urgent, rest), at = asked([*reports, whole], now=NOW + HOUR)[:2], NOW + HOUR
+    assert urgent.start == at - 7 * DAY - HOUR and rest.end == NOW - 3 * HOUR
+
+
 # ---- The month's calls -------------------------------------------------------------------
 
 
@@ -261,9 +283,10 @@ def spared(used: int, hourly: float = 11, at: datetime = NOW, calls: int = 26_00
 
 def test_the_ordinary_hours_to_come_go_before_asking_again() -> None:
     """Eight and a half days are left: 201 h of 11 calls."""
-    allowed = spared(18_000)
-    assert allowed.calls == 7_999 and allowed.stretch_h == 1.0
-    assert allowed.again == min(7_999 - 201 * 11, int(26_000 * 22 / 30) - 18_000 - 9 * 11)
+    allowed = spared(12_000)
+    assert allowed.calls == 13_999 and allowed.stretch_h == 1.0
+    assert allowed.again == int(0.85 * 26_000 * 22 / 30) - 12_000 - 9 * 11  # a line to the end
+    assert spared(18_000).again == 0 and spared(18_000).stretch_h == 1.0
     assert spared(24_500).again == 0 and spared(24_500).stretch_h > 1
 
 
@@ -298,6 +321,15 @@ def test_asking_again_has_a_share_of_its_own() -> None:
     again = [Question(own, NOW - 6 * DAY, NOW - DAY, "again") for own in "abc"]
     taken, left_out = fitted(again, Allowance(1_000, 11))
     assert taken == again[:2] and left_out == again[2:]
+
+
+def test_a_quota_with_plenty_left_leaves_nothing_out_however_short_the_questions() -> None:
+    """A span cut into hours, and a run twenty minutes after the last."""
+    cut = [Question("a", NOW - n * HOUR, NOW - (n - 1) * HOUR) for n in range(30, 0, -1)]
+    soon = Question("b", NOW - 3.3 * HOUR, NOW - MARGIN)
+    assert fitted([*cut, soon], Allowance(10_000, 0)) == ([*cut, soon], [])
+    stretched = fitted(cut, Allowance(10_000, 0, 20.0))
+    assert stretched == (cut, [])  # the oldest part says how long the device has waited
 
 
 @pytest.mark.parametrize(("stretch_h", "hours_waited"), [(1.0, 1), (2.0, 2), (6.0, 6)])

@@ -1,5 +1,7 @@
 -- Energy of one local date, from the hours of the UTC dates around it.
 -- Grain: one device. NULL energy: nothing was observed. Parameters $hours, $local_date, $time_zone.
+-- What a counter added over a stretch within the local date is placed; what it added over one
+-- that began before it is `energy_wh_unplaced`, part of no day's `energy_wh_total`.
 -- [Wh, s]; coverage is observed time over the whole day, 0..1, which may have 23 or 25 hours.
 CREATE OR REPLACE TEMP TABLE energy_daily AS
 SELECT
@@ -7,7 +9,19 @@ SELECT
     device_id,
     max(device_name) AS device_name,
     sum(energy_wh_increment) AS energy_wh_increment,
-    sum(energy_wh_total) AS energy_wh_total,
+    sum(
+        CASE
+            WHEN timezone($time_zone, unplaced_start)::DATE = $local_date::DATE
+                THEN coalesce(energy_wh_total, 0) + energy_wh_unplaced
+            ELSE energy_wh_total
+        END
+    ) AS energy_wh_total,
+    sum(
+        CASE
+            WHEN timezone($time_zone, unplaced_start)::DATE < $local_date::DATE
+                THEN energy_wh_unplaced
+        END
+    ) AS energy_wh_unplaced,
     sum(energy_wh_integral) AS energy_wh_integral,
     sum(alive_s) AS alive_s,
     sum(power_s) AS power_s,

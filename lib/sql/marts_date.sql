@@ -111,8 +111,20 @@ WITH held AS (
 SELECT *, epoch_us(alive_until - t) / 1e6 AS observed_s
 FROM held;
 
+-- How long a device was observed since its first segment, up to each t. Whole microseconds:
+-- their sums are exact in any order. [us]
+CREATE OR REPLACE TEMP TABLE watch AS
+SELECT
+    device_id, t, max(alive_until) AS alive_until,
+    sum(sum(epoch_us(alive_until - t))) OVER (PARTITION BY device_id ORDER BY t)
+        - sum(epoch_us(alive_until - t)) AS before_us
+FROM segments
+GROUP BY device_id, t;
+
 -- Counters that only grow: what was added since the reading before. A fall to less than nine
 -- tenths is a reset (Home Assistant's rule); a smaller dip holds the highest reading.
+-- `placed`: whether the hour in which it was used is known. It is not where the reading before
+-- lies in another hour and either further back than the gap limit or beyond unobserved time.
 CREATE OR REPLACE TEMP TABLE totals AS
 WITH readings AS (
     SELECT
@@ -146,16 +158,45 @@ highest AS (
         ) AS high_wh
     FROM runs
     LEFT JOIN before USING (device_id)
+),
+watched AS (
+    SELECT
+        highest.*,
+        (watch.before_us + epoch_us(least(event_time, watch.alive_until) - watch.t))::BIGINT
+            AS watched_us
+    FROM highest
+    ASOF LEFT JOIN watch
+        ON watch.device_id = highest.device_id AND highest.event_time >= watch.t
+),
+stretches AS (
+    SELECT
+        watched.device_id, event_time, high_wh, watched_us,
+        high_wh - coalesce(
+            lag(high_wh) OVER (PARTITION BY watched.device_id, run ORDER BY event_time, amount),
+            CASE WHEN run > 0 THEN 0 ELSE coalesce(watched.total_wh, high_wh) END
+        ) AS added_wh,
+        coalesce(lag(event_time) OVER in_order, before.total_at) AS since,
+        watched_us - coalesce(lag(watched_us) OVER in_order, -before.total_watched_us)
+            AS since_watched_us
+    FROM watched
+    LEFT JOIN before ON before.device_id = watched.device_id
+    WINDOW in_order AS (PARTITION BY watched.device_id ORDER BY event_time, amount)
 )
 SELECT
-    device_id, event_time, high_wh,
-    high_wh - coalesce(
-        lag(high_wh) OVER (PARTITION BY device_id, run ORDER BY event_time, amount),
-        CASE WHEN run > 0 THEN 0 ELSE coalesce(total_wh, high_wh) END
-    ) AS added_wh
-FROM highest;
+    device_id, event_time, high_wh, watched_us, added_wh, since,
+    since IS NULL OR added_wh = 0
+        OR date_trunc('hour', since) = date_trunc('hour', event_time)
+        OR (
+            event_time <= since + to_seconds($gap_s)
+            AND since_watched_us >= epoch_us(event_time - since)
+        ) AS placed
+FROM stretches;
 
 -- Grain: one hour (UTC) of a device. NULL energy: nothing was observed. [Wh, s]
+-- `energy_wh_unplaced` is what the counter added, up to its first reading in the hour, since
+-- its reading at `unplaced_start`, in an earlier hour; it is in no hour's `energy_wh_total`.
+-- Increments stay where they are reported: one after hours that nobody asked about is the energy
+-- since a report that was not read, and a plug at rest sends none for as long as it rests.
 CREATE OR REPLACE TEMP TABLE energy_hourly AS
 WITH metered AS (
     SELECT
@@ -167,7 +208,11 @@ WITH metered AS (
     GROUP BY ALL
 ),
 counted AS (
-    SELECT device_id, date_trunc('hour', event_time) AS hour_start, sum(added_wh) AS energy_wh_total
+    SELECT
+        device_id, date_trunc('hour', event_time) AS hour_start,
+        sum(CASE WHEN placed THEN added_wh END) AS energy_wh_total,
+        sum(CASE WHEN NOT placed THEN added_wh END) AS energy_wh_unplaced,
+        min(CASE WHEN NOT placed THEN since END) AS unplaced_start
     FROM totals
     GROUP BY ALL
 ),
@@ -187,11 +232,12 @@ SELECT
         WHEN increments > 0 THEN energy_wh_increment
         WHEN alive_s > 0 AND (before.has_increment OR device_id IN (SELECT device_id FROM metered WHERE increments > 0)) THEN 0
     END AS energy_wh_increment,
-    coalesce(
-        energy_wh_total, CASE WHEN alive_s > 0 AND before.total_wh IS NOT NULL THEN 0 END
-    ) AS energy_wh_total,
+    CASE
+        WHEN energy_wh_total IS NOT NULL THEN energy_wh_total
+        WHEN alive_s > 0 AND before.total_wh IS NOT NULL AND unplaced_start IS NULL THEN 0
+    END AS energy_wh_total,
     CASE WHEN power_s > 0 THEN energy_wh_integral END AS energy_wh_integral,
-    power_w_max
+    power_w_max, energy_wh_unplaced, unplaced_start
 FROM observed
 JOIN devices USING (device_id)
 LEFT JOIN before USING (device_id)
@@ -272,12 +318,22 @@ SELECT
         (SELECT arg_max(high_wh, event_time) FROM totals WHERE totals.device_id = segments.device_id),
         before.total_wh
     ) AS total_wh,
+    coalesce(newest.event_time, before.total_at) AS total_at,
+    (
+        SELECT sum(epoch_us(alive_until - t)) FROM segments AS own
+        WHERE own.device_id = segments.device_id
+    )::BIGINT - coalesce(newest.watched_us, -before.total_watched_us) AS total_watched_us,
     coalesce(before.has_increment, false) OR EXISTS (
         FROM rows WHERE rows.device_id = segments.device_id AND kind = 'increment'
     ) AS has_increment
 FROM segments
 JOIN devices USING (device_id)
 LEFT JOIN before USING (device_id)
+LEFT JOIN (
+    SELECT device_id, max(event_time) AS event_time, max(watched_us) AS watched_us
+    FROM totals
+    GROUP BY device_id
+) AS newest USING (device_id)
 QUALIFY row_number() OVER (
     PARTITION BY device_id ORDER BY t DESC, tick, goes_offline DESC, quantity DESC, amount DESC
 ) = 1

@@ -6,7 +6,9 @@ CREATE OR REPLACE TEMP TABLE rows (
 
 CREATE OR REPLACE TEMP TABLE before (
     device_id VARCHAR, device_name VARCHAR, last_seen TIMESTAMPTZ, offline BOOLEAN,
-    power_w DOUBLE, voltage_v DOUBLE, total_wh DOUBLE, has_increment BOOLEAN
+    power_w DOUBLE, voltage_v DOUBLE,
+    -- A counter's newest reading, its time, and how long the device was observed since.
+    total_wh DOUBLE, total_at TIMESTAMPTZ, total_watched_us BIGINT, has_increment BOOLEAN
 );
 
 CREATE OR REPLACE TEMP TABLE held (
