@@ -54,12 +54,15 @@ def _meter(daily: DataFrame) -> str | None:
 
 
 def _between_days(daily: DataFrame) -> DataFrame:
-    """One row without a date for each device whose total grew between days."""
+    """One row without a date or observed time for each device whose total grew between days."""
     own = daily[(daily["meter"] == "total") & (daily["energy_wh_unplaced"] > 0)]
-    keys = ["device_id", "device_name", "meter"]
-    sums = own.groupby(keys, as_index=False)["energy_wh_unplaced"].sum()
-    rows = sums.drop(columns="energy_wh_unplaced").assign(energy_wh=sums["energy_wh_unplaced"])
-    return rows.reindex(columns=daily.columns)
+    sums_wh = own.groupby("device_id")["energy_wh_unplaced"].sum()
+    rows = own.drop_duplicates("device_id")
+    nothing = dict.fromkeys(rows.select_dtypes("number").columns, 0.0)
+    undated = rows["local_date"].mask(rows["local_date"].notna())
+    return rows.assign(**nothing, local_date=undated).assign(
+        energy_wh=rows["device_id"].map(sums_wh)
+    )
 
 
 def unplaced(daily: DataFrame) -> DataFrame:
@@ -77,7 +80,8 @@ def with_rest(daily: DataFrame, mains: Iterable[str]) -> DataFrame:
 
     Without a mains meter the devices alone; with it, a day's coverage is that of the meter,
     on which the day's sum stands. A day's rest is missing where it would be
-    negative: then the meters disagree by more than the unmeasured load.
+    negative: then the meters disagree by more than the unmeasured load. The rest of energy
+    without a day makes the whole window's rest right, and may be negative.
     """
     is_mains = daily["device_id"].isin(list(mains))
     if not is_mains.any():
@@ -91,6 +95,12 @@ def with_rest(daily: DataFrame, mains: Iterable[str]) -> DataFrame:
     )
     rest_wh = rest(daily, mains)
     shown = of_house.assign(energy_wh=rest_wh.where(rest_wh > 0)).reset_index()
+    if len(undated := unplaced(daily)):
+        own = undated["device_id"].isin(list(mains))
+        undated_wh = undated["energy_wh"].where(own, -undated["energy_wh"]).sum()
+        excused_wh = rest_wh[(rest_wh < 0) & _excused(daily, mains)].sum()
+        row = {"local_date": pd.NaT, "energy_wh": undated_wh + excused_wh, "alive_s": 0.0}
+        shown = pd.concat([shown, DataFrame([row | {"coverage": 0.0}]).astype(shown.dtypes)])
     shown = shown.assign(device_id="", device_name=REST, meter="difference")
     both = pd.concat([daily[~is_mains], shown], ignore_index=True)
     of_day = both["local_date"].map(of_house["coverage"]).fillna(0.0)
@@ -105,6 +115,13 @@ def rest(daily: DataFrame, mains: Iterable[str]) -> "Series[float]":
     return of_house - known_wh.reindex(of_house.index).fillna(0)
 
 
+def _excused(daily: DataFrame, mains: Iterable[str]) -> "Series[bool]":
+    """Dates that lack energy which the mains meter counted since an earlier one."""
+    of_house = daily[daily["device_id"].isin(list(mains)) & daily["local_date"].notna()]
+    late_wh = of_house["energy_wh_unplaced"].where(of_house["meter"] == "total")
+    return late_wh.groupby(of_house["local_date"]).sum() > 0
+
+
 def house(daily: DataFrame, mains: Iterable[str]) -> DataFrame:
     """The rows that make up the house: the mains meter, or else all devices together."""
     is_mains = daily["device_id"].isin(list(mains))
@@ -115,7 +132,7 @@ def by_device(daily: DataFrame, span_s: float, house_wh: float) -> DataFrame:
     """Energy, share of the house, meter and coverage of each device, largest first. [kWh]
 
     `span_s` is the length of the window, of which the coverage is; `house_wh` what the house
-    used in it. [s, Wh]
+    used in it. Energy without a day is in the sums. [s, Wh]
     """
     table = daily.groupby(["device_id", "device_name"], as_index=False).agg(
         energy_wh=("energy_wh", "sum"), alive_s=("alive_s", "sum"), meter=("meter", "first")
@@ -221,7 +238,9 @@ def findings(
         apart = divergence(own)
         if len(apart) and abs(apart.median()) > READING_ERROR:
             found.append(_apart(str(name), float(apart.median()), len(apart)))
-    if negative := int((rest(daily, mains) < 0).sum()):
+        if undated_wh := float(unplaced(own)["energy_wh"].sum()):
+            found.append(_unplaced(str(name), undated_wh))
+    if negative := int(((rest(daily, mains) < 0) & ~_excused(daily, mains)).sum()):
         found.append(_negative(negative))
     if len(gaps):
         hours = float(gaps["gap_s"].sum() / 3600)
@@ -236,6 +255,15 @@ def _negative(days: int) -> Finding:
         f"Em {days} dia(s) os dispositivos somam mais que o medidor geral; esses dias ficam fora "
         "de “Demais cargas”. Confira se algum deles está fora do alcance do medidor.",
         {"days": days},
+    )
+
+
+def _unplaced(name: str, energy_wh: float) -> Finding:
+    return Finding(
+        "tcc.energy.unplaced",
+        f"{name}: {number(energy_wh / 1000, 2)} kWh foram usados em intervalos sem leitura do "
+        "contador que atravessam a meia-noite. Estão no total do período, mas em nenhum dia.",
+        {"device": name, "energy_wh": energy_wh},
     )
 
 

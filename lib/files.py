@@ -4,6 +4,7 @@ Does not belong here: what is written, or where.
 """
 
 import fcntl
+import glob
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -17,6 +18,24 @@ from lib.errors import PipelineError
 def _who() -> str:
     """A name that no other writer has at this time."""
     return f"{os.getpid()}.{threading.get_ident()}"
+
+
+def _clear_up(folder: Path, name: str = "") -> None:
+    """Delete what killed writers left of a name, or of any in the folder."""
+    for left in folder.glob(f".{glob.escape(name)}*.tmp"):
+        writer = left.name.removesuffix(".tmp").split(".")[-2]
+        if writer.isdigit() and not _lives(int(writer)):
+            left.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
 
 
 @contextmanager
@@ -48,6 +67,7 @@ def replacing(
     `durable` makes that true of a power cut too.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
+    _clear_up(target.parent, f"{target.name}.")
     temporary = target.with_name(f".{target.name}.{_who()}.tmp")
     try:
         with _naming(target):
@@ -76,6 +96,7 @@ def write_new(folder: Path, name: Callable[[int], str], content: bytes) -> Path:
     `name(n)` is the n-th candidate, from 1.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    _clear_up(folder)
     temporary = folder / f".{_who()}.tmp"
     try:
         with _naming(temporary), temporary.open("wb") as handle:

@@ -83,6 +83,20 @@ def test_an_appended_line_closes_a_torn_one(tmp_path: Path, before: bytes, after
     assert file.read_bytes() == after
 
 
+def test_what_a_killed_writer_left_is_cleared_by_the_next_and_a_living_one_s_is_not(
+    tmp_path: Path,
+) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for name in (f".table.txt.{dead.pid}.7.tmp", f".{dead.pid}.7.tmp", f".{os.getpid()}.7.tmp"):
+        (tmp_path / name).write_text("half")
+    files.write_text(tmp_path / "table.txt", "new")
+    assert not (tmp_path / f".table.txt.{dead.pid}.7.tmp").exists()
+    files.write_new(tmp_path, lambda n: f"row-{n}", b"x")
+    left = {f.name for f in tmp_path.iterdir()}
+    assert left == {"table.txt", "row-1", f".{os.getpid()}.7.tmp"}
+
+
 def test_a_lock_is_held_against_another_process_and_dies_with_it(tmp_path: Path) -> None:
     lock = tmp_path / "run.lock"
     other = subprocess.Popen(
