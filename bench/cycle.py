@@ -58,6 +58,13 @@ def _draw(paths: Paths, run_dir: Path) -> None:
     page.promote(run_dir, paths)
 
 
+def preload() -> None:
+    """Load what the notebook imports, so that children which are forked need not, each anew."""
+    for is_parameters, code in _cells(NOTEBOOK)[:2]:
+        if not is_parameters:
+            exec(code, {})
+
+
 @cache
 def _cells(notebook: str) -> list[tuple[bool, Any]]:
     """The compiled code cells of a notebook; the first of each pair marks its parameters."""

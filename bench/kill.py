@@ -48,7 +48,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Struck:
-    """Where a kill struck, and what then was not as it should be."""
+    """Where a kill struck, and what after the next run was not as it should be."""
 
     start: str
     phase: str
@@ -104,8 +104,8 @@ class Bench:
         end = children.strike(self._cycle, phase, after_s)
         if not end.killed or end.said == END:
             return None
-        left = len(cycle.leftovers(Paths.at(self._work)))
         came = children.result_of(self._again)
+        left = len(cycle.leftovers(Paths.at(self._work)))
         names = sorted(came.keys() | start.right.keys())
         wrong = [name for name in names if came.get(name) != start.right.get(name)]
         return Struck(start.name, end.said, wrong, left)
@@ -118,6 +118,7 @@ def _whole(paths: Paths, access: Credentials, config: Config, now: datetime) -> 
 def struck(kills: int, seed: int) -> list[Struck]:
     """Kill so often, the phases in turn, from either start; what came of each kill."""
     drawn, done = random.Random(seed), list[Struck]()
+    cycle.preload()
     house = dense(ROWS, now=NOW, size=DEVICES, seed=seed)
     temporary = tempfile.TemporaryDirectory(prefix="tcc-kill-")
     with temporary as folder, Server(house, now=NOW, latency_s=LATENCY_S) as standin:
@@ -150,7 +151,7 @@ def report(done: list[Struck]) -> int:
     left = Counter[str]()
     for one in done:
         left[one.phase] += one.leftovers
-    print(_COLUMNS.format("killed in", "kills", "not as never killed", "temporary files left"))
+    print(_COLUMNS.format("killed in", "kills", "not as never killed", "temporary files stay"))
     for phase in sorted(kills, key=PHASES.index):
         print(_COLUMNS.format(phase, kills[phase], wrong[phase], left[phase]))
     print(_COLUMNS.format("together", kills.total(), wrong.total(), left.total()))

@@ -34,40 +34,19 @@ SMALLEST_WH = 100.0  # two meters are compared on days of at least this energy
 def chosen(daily: DataFrame) -> DataFrame:
     """Add `energy_wh` and `meter`: one meter for each device over the whole window.
 
-    The first of increments, totals and the integral of power that counted anything. What a
-    total added between two days, nobody knows on which, is a row without `local_date`: sums
-    over the window have it, those by day leave it out. [Wh]
+    The first of increments, totals and the integral of power that counted anything. [Wh]
+    Rows without a `local_date` are energy of which nobody knows the day (`Study.daily`).
     """
     meters = {device: _meter(own) for device, own in daily.groupby("device_id")}
     kinds = daily["device_id"].map(meters)
     energy_wh = pd.Series(np.nan, index=daily.index, dtype=float)
     for meter in METERS:
         energy_wh = energy_wh.mask(kinds == meter, daily[f"energy_wh_{meter}"])
-    daily = daily.assign(meter=kinds, energy_wh=energy_wh)
-    return pd.concat([daily, between] if len(between := _between_days(daily)) else [daily])
+    return daily.assign(meter=kinds, energy_wh=energy_wh)
 
 
 def _meter(daily: DataFrame) -> str | None:
-    counted_wh = {meter: daily[f"energy_wh_{meter}"].sum() for meter in METERS}
-    counted_wh["total"] += daily["energy_wh_unplaced"].sum()
-    return next((meter for meter in METERS if counted_wh[meter] > 0), None)
-
-
-def _between_days(daily: DataFrame) -> DataFrame:
-    """One row without a date or observed time for each device whose total grew between days."""
-    own = daily[(daily["meter"] == "total") & (daily["energy_wh_unplaced"] > 0)]
-    sums_wh = own.groupby("device_id")["energy_wh_unplaced"].sum()
-    rows = own.drop_duplicates("device_id")
-    nothing = dict.fromkeys(rows.select_dtypes("number").columns, 0.0)
-    undated = rows["local_date"].mask(rows["local_date"].notna())
-    return rows.assign(**nothing, local_date=undated).assign(
-        energy_wh=rows["device_id"].map(sums_wh)
-    )
-
-
-def unplaced(daily: DataFrame) -> DataFrame:
-    """The rows of energy of which nobody knows the day, as `chosen` adds them. [energy_wh: Wh]"""
-    return daily[daily["local_date"].isna()]
+    return next((m for m in METERS if daily[f"energy_wh_{m}"].sum() > 0), None)
 
 
 def metered(daily: DataFrame) -> DataFrame:
@@ -81,7 +60,7 @@ def with_rest(daily: DataFrame, mains: Iterable[str]) -> DataFrame:
     Without a mains meter the devices alone; with it, a day's coverage is that of the meter,
     on which the day's sum stands. A day's rest is missing where it would be
     negative: then the meters disagree by more than the unmeasured load. The rest of energy
-    without a day makes the whole window's rest right, and may be negative.
+    without a date makes the window's rest right, and may be negative.
     """
     is_mains = daily["device_id"].isin(list(mains))
     if not is_mains.any():
@@ -95,12 +74,12 @@ def with_rest(daily: DataFrame, mains: Iterable[str]) -> DataFrame:
     )
     rest_wh = rest(daily, mains)
     shown = of_house.assign(energy_wh=rest_wh.where(rest_wh > 0)).reset_index()
-    if len(undated := unplaced(daily)):
-        own = undated["device_id"].isin(list(mains))
-        undated_wh = undated["energy_wh"].where(own, -undated["energy_wh"]).sum()
-        excused_wh = rest_wh[(rest_wh < 0) & _excused(daily, mains)].sum()
-        row = {"local_date": pd.NaT, "energy_wh": undated_wh + excused_wh, "alive_s": 0.0}
-        shown = pd.concat([shown, DataFrame([row | {"coverage": 0.0}]).astype(shown.dtypes)])
+    if len(undated := daily[daily["local_date"].isna()]):
+        signed_wh = undated["energy_wh"].where(is_mains, -undated["energy_wh"])
+        short_wh = rest_wh[(rest_wh < 0) & (of_house["coverage"] < ENOUGH)]
+        undated_wh = max(signed_wh.sum() + short_wh.sum(), -shown["energy_wh"].sum())
+        row = {"energy_wh": undated_wh, "alive_s": 0.0, "coverage": 0.0}
+        shown = pd.concat([shown, DataFrame([row])], ignore_index=True)
     shown = shown.assign(device_id="", device_name=REST, meter="difference")
     both = pd.concat([daily[~is_mains], shown], ignore_index=True)
     of_day = both["local_date"].map(of_house["coverage"]).fillna(0.0)
@@ -115,11 +94,11 @@ def rest(daily: DataFrame, mains: Iterable[str]) -> "Series[float]":
     return of_house - known_wh.reindex(of_house.index).fillna(0)
 
 
-def _excused(daily: DataFrame, mains: Iterable[str]) -> "Series[bool]":
-    """Dates that lack energy which the mains meter counted since an earlier one."""
-    of_house = daily[daily["device_id"].isin(list(mains)) & daily["local_date"].notna()]
-    late_wh = of_house["energy_wh_unplaced"].where(of_house["meter"] == "total")
-    return late_wh.groupby(of_house["local_date"]).sum() > 0
+def disagreeing(daily: DataFrame, mains: Iterable[str]) -> int:
+    """On how many days the devices exceed a mains meter that was observed enough to say so."""
+    own = daily[daily["device_id"].isin(list(mains))]
+    observed = own.groupby("local_date")["coverage"].min() >= ENOUGH
+    return int(((rest(daily, mains) < 0) & observed).sum())
 
 
 def house(daily: DataFrame, mains: Iterable[str]) -> DataFrame:
@@ -132,7 +111,7 @@ def by_device(daily: DataFrame, span_s: float, house_wh: float) -> DataFrame:
     """Energy, share of the house, meter and coverage of each device, largest first. [kWh]
 
     `span_s` is the length of the window, of which the coverage is; `house_wh` what the house
-    used in it. Energy without a day is in the sums. [s, Wh]
+    used in it. [s, Wh]
     """
     table = daily.groupby(["device_id", "device_name"], as_index=False).agg(
         energy_wh=("energy_wh", "sum"), alive_s=("alive_s", "sum"), meter=("meter", "first")
@@ -235,12 +214,12 @@ def findings(
         coverage = own["alive_s"].sum() / span_s
         if coverage < ENOUGH:
             found.append(_little_observed(str(name), float(coverage)))
+        if undated_wh := float(own.loc[own["local_date"].isna(), "energy_wh"].sum()):
+            found.append(_unplaced(str(name), undated_wh))
         apart = divergence(own)
         if len(apart) and abs(apart.median()) > READING_ERROR:
             found.append(_apart(str(name), float(apart.median()), len(apart)))
-        if undated_wh := float(unplaced(own)["energy_wh"].sum()):
-            found.append(_unplaced(str(name), undated_wh))
-    if negative := int(((rest(daily, mains) < 0) & ~_excused(daily, mains)).sum()):
+    if negative := disagreeing(daily, mains):
         found.append(_negative(negative))
     if len(gaps):
         hours = float(gaps["gap_s"].sum() / 3600)
@@ -259,12 +238,9 @@ def _negative(days: int) -> Finding:
 
 
 def _unplaced(name: str, energy_wh: float) -> Finding:
-    return Finding(
-        "tcc.energy.unplaced",
-        f"{name}: {number(energy_wh / 1000, 2)} kWh foram usados em intervalos sem leitura do "
-        "contador que atravessam a meia-noite. Estão no total do período, mas em nenhum dia.",
-        {"device": name, "energy_wh": energy_wh},
-    )
+    text = f"{name}: não se sabe em que dia foram usados {number(energy_wh / 1000, 2)} kWh, "
+    text += "medidos entre leituras distantes do contador; estão no total e em nenhum dia."
+    return Finding("tcc.energy.unplaced", text, {"device": name, "energy_wh": energy_wh})
 
 
 def _little_observed(name: str, coverage: float) -> Finding:

@@ -26,7 +26,7 @@ HOURLY = (
     *("energy_wh_increment", "energy_wh_total", "energy_wh_integral", "power_w_max"),
     *("energy_wh_unplaced", "unplaced_start"),
 )
-SUMMED = (*HOURLY[3:8], "energy_wh_unplaced")
+SUMMED = HOURLY[3:8]
 # Categories of Tuya for meters at the service entrance, and their breakers.
 MAINS_CATEGORIES = ("zndb", "dlq")
 
@@ -68,33 +68,35 @@ class Study:
 
     def _named(self, frame: DataFrame) -> DataFrame:
         """The newest name of each device: one device is one row of a table, renamed or not."""
-        newest = frame["device_id"].map(registry.names(self.paths, self.config.devices))
-        return frame.assign(device_name=newest.fillna(frame["device_id"]))
+        names = registry.names(self.paths, self.config.devices)
+        return frame.assign(device_name=frame["device_id"].map(lambda own: names.get(own, own)))
 
     @cached_property
     def daily(self) -> DataFrame:
         """Energy of each device and local date, from the window's hours. [Wh]
 
         `coverage` is of the whole day: a day that the window cuts has less. What a counter
-        added over a stretch is in `energy_wh_total` where the stretch lies within the day, else
-        in `energy_wh_unplaced`; a stretch from before the window is not of the window.
+        added over a stretch of days, nobody knows on which, is a row without `local_date`: sums
+        over the window have it, sums by day leave it out. A stretch that began before the
+        window is not of it.
         """
         hours = self.hourly
         day, began = (self._local_date(hours[c]) for c in ("hour_start", "unplaced_start"))
-        unplaced_wh = hours["energy_wh_unplaced"].where(
+        own_wh = hours["energy_wh_unplaced"].where(
             hours["unplaced_start"] >= floor_hour(self.start)
         )
-        within_wh = unplaced_wh.where(began == day)
-        hours = hours.assign(
-            energy_wh_total=hours["energy_wh_total"].add(within_wh, fill_value=0.0),
-            energy_wh_unplaced=unplaced_wh.where(began < day),
-        )
+        total_wh = hours["energy_wh_total"].add(own_wh.where(began == day), fill_value=0.0)
         keys = [day.rename("local_date"), hours["device_id"], hours["device_name"]]
-        sums = hours[list(SUMMED)].groupby(keys).sum(min_count=1).reset_index()
-        return sums.assign(coverage=(sums["alive_s"] / _day_s(sums, self.time_zone)).clip(0, 1))
+        sums = hours.assign(energy_wh_total=total_wh)[list(SUMMED)].groupby(keys)
+        days = sums.sum(min_count=1).reset_index()
+        days["coverage"] = (days["alive_s"] / _day_s(days, self.time_zone)).clip(0, 1)
+        between = hours.assign(energy_wh_total=own_wh)[began < day]
+        return _with_undated(days, between.dropna(subset=["energy_wh_total"]))
 
     def _local_date(self, instants: "pd.Series[Any]") -> "pd.Series[Any]":
-        return instants.dt.tz_convert(self.time_zone).dt.tz_localize(None).dt.normalize()
+        local = instants.dt.tz_convert(self.time_zone).dt.tz_localize(None)
+        days: pd.Series[Any] = local.dt.normalize()
+        return days
 
     @property
     def span_s(self) -> float:
@@ -178,6 +180,16 @@ class Study:
         """Whether a date is a public holiday at the site."""
         site = self.site
         return day in holidays.country_holidays(site.country, subdiv=site.subdivision)
+
+
+def _with_undated(days: DataFrame, between: DataFrame) -> DataFrame:
+    """Days, and for each device a row without date or observed time of what lies between them."""
+    if between.empty:
+        return days
+    sums = between.groupby(["device_id", "device_name"], as_index=False)["energy_wh_total"].sum()
+    rows = sums.assign(alive_s=0.0, power_s=0.0, coverage=0.0)
+    both: DataFrame = pd.concat([days, rows], ignore_index=True)
+    return both
 
 
 def _day_s(days: DataFrame, time_zone: str) -> "pd.Series[float]":

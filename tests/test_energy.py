@@ -80,6 +80,60 @@ def test_what_the_mains_meter_saw_beyond_the_devices_is_a_bar_of_its_own() -> No
     assert energy.house(daily, [])["energy_wh"].sum() == 710
 
 
+def outage() -> DataFrame:
+    """A mains meter back after an outage of days, a plug behind it that was read throughout."""
+    seen = days(
+        *(("plug", 10, 300, NAN, NAN), ("meter", 10, NAN, 200, NAN)),
+        *(("plug", 11, 300, NAN, NAN), ("meter", 11, NAN, 1000, NAN)),
+    )
+    seen.loc[1, "coverage"] = 0.5
+    undated = DataFrame(
+        {
+            "device_id": ["meter"],
+            "device_name": ["Meter"],
+            "energy_wh_total": [900.0],
+            **{"alive_s": [0.0], "power_s": [0.0], "coverage": [0.0]},
+        }
+    )
+    return pd.concat([seen, undated], ignore_index=True)
+
+
+def test_energy_without_a_day_is_in_sums_over_the_window_and_in_no_day() -> None:
+    daily = energy.metered(energy.chosen(outage()))
+    house = energy.house(daily, ["meter"])
+    assert house["energy_wh"].sum() == 2100
+    assert house.groupby("local_date")["energy_wh"].sum().tolist() == [200, 1000]
+    shown = energy.with_rest(daily, ["meter"])
+    table = energy.by_device(shown, 86400 * 2, 2100).set_index("device_name")
+    assert table["energy_wh"].to_dict() == {energy.REST: 1500, "Plug": 600}
+    assert table["share_pct"].sum() == pytest.approx(100)
+    rest = shown[shown["device_name"] == energy.REST].set_index("local_date")["energy_wh"]
+    assert rest[pd.Timestamp(2026, 3, 11)] == 700
+    assert math.isnan(rest[pd.Timestamp(2026, 3, 10)])
+
+
+def test_a_device_without_a_day_takes_its_energy_from_the_rest_of_the_window() -> None:
+    daily = energy.chosen(outage())
+    daily = daily.assign(device_id=daily["device_id"].map({"plug": "meter", "meter": "plug"}))
+    shown = energy.with_rest(daily.assign(device_name=daily["device_id"]), ["meter"])
+    table = energy.by_device(shown, 86400 * 2, 600).set_index("device_name")
+    assert table.loc[energy.REST, "energy_wh"] == 0
+    assert table.loc["plug", "energy_wh"] == 2100
+
+
+def test_a_counter_that_grew_only_between_days_is_still_the_meter() -> None:
+    daily = energy.chosen(outage().assign(energy_wh_total=[NAN, 0.0, NAN, 0.0, 900.0]))
+    assert daily.loc[daily["device_id"] == "meter", "meter"].unique().tolist() == ["total"]
+
+
+def test_energy_without_a_day_is_a_finding_and_no_disagreement_of_meters() -> None:
+    daily = energy.metered(energy.chosen(outage()))
+    none = DataFrame(columns=list(coverage.GAP_COLUMNS))
+    found = {f.name: f.data for f in energy.findings(daily, none, 2 * 86400, ["meter"])}
+    assert found["tcc.energy.unplaced"] == {"device": "Meter", "energy_wh": 900}
+    assert "tcc.energy.rest_negative" not in found
+
+
 def test_shares_add_up_and_the_largest_comes_first() -> None:
     daily = energy.chosen(days(("a", 10, 100, NAN, NAN), ("b", 10, 300, NAN, NAN)))
     table = energy.by_device(daily, 86400, 400)

@@ -1,18 +1,22 @@
 """Energy, voltage, gaps and states: what holds, what cuts, and what midnight changes."""
 
+import json
+import math
 from datetime import date, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lib import files, marts, raw, staging, warehouse
+from lib import energy, files, indicators, marts, raw, staging, warehouse
 from lib.config import Config, Device, Energy
 from lib.journal import Journal, Window
 from lib.paths import Paths
 from lib.raw import Row
+from lib.study import Study
 from tests.rows import CONFIG, at, build, contents, event, keep, report, table
 
 HOUR_S = 3600.0
@@ -247,9 +251,10 @@ def test_a_run_killed_between_two_dates_leaves_none_of_them_stale(
     assert hourly(store, "energy_wh_integral")["11 00"] == pytest.approx(200)
 
 
+CODES = ["cur_power", "add_ele", "forward_energy_total", "offline"]
 moments = st.integers(min_value=0, max_value=3 * 24 * 60 - 1)
 rows_of_days = st.lists(
-    st.tuples(moments, st.sampled_from(["cur_power", "add_ele", "offline"]), st.integers(0, 2000)),
+    st.tuples(moments, st.sampled_from(CODES), st.integers(0, 2000)),
     min_size=1,
     max_size=25,
     unique_by=lambda row: (row[0], row[1]),
@@ -287,6 +292,14 @@ def test_hour_by_hour_in_any_order_equals_a_rebuild(
     files.write_text(at_once.journal, by_hours.journal.read_text())
     build(at_once)
     assert contents(by_hours) == contents(at_once)
+    assert _counted_wh(at_once, "energy_hourly") == pytest.approx(
+        _counted_wh(at_once, "energy_daily")
+    )
+
+
+def _counted_wh(store: Paths, name: str) -> float:
+    columns = ["energy_wh_total", "energy_wh_unplaced"]
+    return float(warehouse.read(store.marts / name)[columns].sum().sum())
 
 
 def test_the_sum_of_hours_is_the_sum_of_local_days(store: Paths) -> None:
@@ -347,7 +360,15 @@ def test_an_archive_holds_its_last_value_over_midnight_to_its_last_event(store: 
         report("11 02:30", "cur_power", "0"),
     ]
     window = Window("plug01", at("10 22:30"), at("11 02:30"))
-    raw.write_window(store, window, rows, asked_at=at("20"), ingested_by="tcc/0", complete=False)
+    raw.write_window(
+        store,
+        window,
+        rows,
+        asked_at=at("20"),
+        ingested_by="tcc/0",
+        complete=False,
+        origin_sha256="0" * 64,
+    )
     build(store)
     assert sum(hourly(store, "energy_wh_integral").values()) == pytest.approx(400)
 
@@ -358,7 +379,8 @@ def test_a_meter_not_heard_of_for_days_keeps_its_counter(store: Paths) -> None:
         keep(store, [report(f"{day} 12:00", "cur_power", "1")])
     keep(store, [report("13 12:00", "forward_energy_total", "1500")], device="meter1")
     build(store)
-    assert sum(hourly(store, "energy_wh_total", "meter1").values()) == pytest.approx(5000)
+    assert hourly(store, "energy_wh_unplaced", "meter1") == pytest.approx({"13 12": 5000})
+    assert sum(hourly(store, "energy_wh_total", "meter1").values()) == 0
 
 
 def test_a_changed_gap_limit_builds_every_date_again(store: Paths) -> None:
@@ -381,3 +403,167 @@ def test_the_code_that_the_user_says_switches_a_device_makes_its_states(store: P
         ("heat_on", True),
         ("heat_on", False),
     ]
+
+
+def reading(when: str, energy_wh: float) -> Row:
+    """A counter's reading; its scale is 2, in kWh."""
+    return report(when, "forward_energy_total", str(round(energy_wh / 10)))
+
+
+def daily(store: Paths, column: str) -> dict[str, float]:
+    """A column of the local days that have a number in it, by day of the month."""
+    days = table(store, "energy_daily").dropna(subset=[column])
+    dates = pd.to_datetime(days["local_date"])
+    return {f"{d:%d}": float(v) for d, v in zip(dates, days[column], strict=True)}
+
+
+def house_after_an_outage() -> list[Row]:
+    """400 Wh an hour to 10th 12:00, nothing read to 12th 05:00, then 100 Wh an hour."""
+    before = [reading(f"10 {h:02d}:00", 400 * h) for h in range(13)]
+    hours = [(12, h) for h in range(5, 24)] + [(13, h) for h in range(4)]
+    return before + [
+        reading(f"{d} {h:02d}:{m}", 4800 + 15_890 + 100 * n + 5 * int(m) / 3)
+        for n, (d, h) in enumerate(hours)
+        for m in ("00", "30")
+    ]
+
+
+def test_what_a_counter_added_over_an_outage_is_in_no_hour_and_no_day(store: Paths) -> None:
+    keep(store, house_after_an_outage())
+    build(store)
+    assert hourly(store, "energy_wh_unplaced") == pytest.approx({"12 05": 15_890})
+    hour = table(store, "energy_hourly").set_index("hour_start").loc[at("12 05:00")]
+    assert hour["energy_wh_total"] == pytest.approx(50)
+    assert hour["unplaced_start"].to_pydatetime() == at("10 12:00")
+    assert daily(store, "energy_wh_unplaced") == pytest.approx({"12": 15_890})
+    assert daily(store, "energy_wh_total") == pytest.approx(
+        {"09": 800, "10": 4000, "12": 2150, "13": 100}
+    )
+    coverage = daily(store, "coverage")
+    assert coverage["12"] == pytest.approx(22 / 24)
+
+
+def test_the_day_after_an_outage_is_not_the_one_of_highest_consumption(store: Paths) -> None:
+    keep(store, house_after_an_outage())
+    build(store)
+    study = Study.open(store.data)
+    days = energy.metered(energy.chosen(study.daily))
+    shown = {key: i.value for key, i in indicators.of_energy(study, days).items()}
+    assert shown["energia.total"] == pytest.approx((4800 + 15_890 + 2250) / 1000)
+    assert shown["energia.dia_maior"] == "10 mar. 2026"
+    assert shown["energia.dia_maior_total"] == pytest.approx(4.0)
+    assert shown["energia.media_diaria"] == pytest.approx(2.15)
+    by_device = energy.by_device(days, study.span_s, shown["energia.total"] * 1000)
+    assert by_device["energy_kwh"].tolist() == pytest.approx([shown["energia.total"]])
+    assert by_device["share_pct"].tolist() == pytest.approx([100])
+    found = energy.findings(days, study.gaps, study.span_s, study.mains)
+    amounts = [f.data["energy_wh"] for f in found if f.name == "tcc.energy.unplaced"]
+    assert amounts == pytest.approx([15_890])
+
+
+@pytest.mark.parametrize(
+    ("start", "total_wh"),
+    [("2026-03-10T12:00Z", 15_890 + 2250), ("2026-03-10T13:00Z", 2250), ("2026-03-11", 2250)],
+)
+def test_a_difference_from_before_the_window_is_not_of_the_window(
+    store: Paths, start: str, total_wh: float
+) -> None:
+    keep(store, house_after_an_outage())
+    build(store)
+    days = energy.chosen(Study.open(store.data, start).daily)
+    within = 400 if start.endswith("T12:00Z") else 0  # the reading at 12:00 ends an hour
+    assert days["energy_wh"].sum() == pytest.approx(total_wh + within)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "hour", "placed"),
+    [
+        ("10 12:00", "10 18:00", "10 18", {"10": 500}),  # within a local day
+        ("10 22:00", "11 02:30", "11 02", {"10": 500}),  # over midnight UTC only
+        ("10 22:00", "11 04:00", "11 04", {}),  # over local midnight
+        ("10 22:00", "13 04:00", "13 04", {}),
+    ],
+)
+def test_a_stretch_is_of_a_day_where_both_readings_are(
+    store: Paths, first: str, second: str, hour: str, placed: dict[str, float]
+) -> None:
+    keep(store, [reading(first, 1000), reading(second, 1500)])
+    build(store)
+    assert hourly(store, "energy_wh_unplaced") == pytest.approx({hour: 500})
+    assert sum(hourly(store, "energy_wh_total").values()) == 0
+    days = {day: wh for day, wh in daily(store, "energy_wh_total").items() if wh}
+    assert days == pytest.approx(placed)
+    assert sum(daily(store, "energy_wh_unplaced").values()) == (0 if placed else 500)
+    study = Study.open(store.data).daily
+    dated = study.dropna(subset=["local_date"])
+    assert study["energy_wh_total"].sum() == pytest.approx(500)
+    assert dated["energy_wh_total"].sum() == pytest.approx(sum(placed.values()))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "hour", "day"),
+    [("10 12:00", "10 20:00", "10 20", {"10": 300}), ("10 22:00", "11 04:00", "11 04", {})],
+)
+def test_what_was_counted_since_a_reset_in_a_stretch_has_no_hour_either(
+    store: Paths, first: str, second: str, hour: str, day: dict[str, float]
+) -> None:
+    keep(store, [reading(first, 50_000), reading(second, 300)])
+    build(store)
+    assert hourly(store, "energy_wh_unplaced") == pytest.approx({hour: 300})
+    totals = {d: wh for d, wh in daily(store, "energy_wh_total").items() if wh}
+    assert totals == pytest.approx(day)
+
+
+def test_a_short_absence_between_two_hours_leaves_the_hour_unknown(store: Paths) -> None:
+    absent = [event("10 10:50", 2), event("10 11:10", 1)]
+    keep(store, [reading("10 10:40", 1000), *absent, reading("10 11:20", 1200)])
+    keep(store, [reading("11 11:05", 1200), event("11 11:10", 2), reading("11 11:50", 1300)])
+    build(store)
+    assert hourly(store, "energy_wh_unplaced") == pytest.approx({"10 11": 200})
+    assert hourly(store, "energy_wh_total")["11 11"] == pytest.approx(100)
+
+
+def test_a_counter_that_stood_still_used_nothing_in_any_hour(store: Paths) -> None:
+    keep(store, [reading("10 10:00", 1000), reading("11 20:00", 1000)])
+    build(store)
+    assert hourly(store, "energy_wh_unplaced") == {}
+    assert hourly(store, "energy_wh_total")["11 20"] == 0
+
+
+def test_a_late_answer_about_the_time_between_places_what_was_counted(store: Paths) -> None:
+    def window(start: str, end: str, rows: list[Row], asked: str) -> None:
+        own = Window("plug01", at(start), at(end))
+        raw.write_window(store, own, rows, asked_at=at(asked), ingested_by="tcc/0", complete=True)
+
+    window("10 20:00", "10 23:30", [reading("10 23:00", 1000)], "20 00:00")
+    window("11 00:00", "11 06:00", [reading("11 00:30", 1200)], "20 00:00")
+    build(store)
+    assert hourly(store, "energy_wh_unplaced") == pytest.approx({"11 00": 200})
+    window("10 23:30", "11 00:00", [], "20 01:00")
+    build(store)
+    assert hourly(store, "energy_wh_unplaced") == {}
+    assert hourly(store, "energy_wh_total")["11 00"] == pytest.approx(200)
+    before = contents(store)
+    marts.run(store, CONFIG, rebuild=True)
+    assert contents(store) == before
+
+
+def test_marts_built_by_other_sql_are_built_again_whatever_their_columns(store: Paths) -> None:
+    keep(store, house_after_an_outage())
+    build(store)
+    before = contents(store)
+    for name, gone in (
+        ("carry", ("total_at", "total_watched_us")),
+        ("energy_hourly", ("energy_wh_unplaced", "unplaced_start")),
+        ("energy_daily", ("energy_wh_unplaced",)),
+    ):
+        for file in (store.marts / name).glob("event_date=*/data_0.parquet"):
+            old = pd.read_parquet(file, partitioning=None).drop(columns=list(gone))
+            old.to_parquet(file, index=False)
+    state = store.marts / "_state" / "position.json"
+    said = json.loads(state.read_text())
+    said["rules"]["sql"] = "another"
+    files.write_text(state, json.dumps(said))
+    marts.run(store, CONFIG)
+    assert contents(store) == before
+    assert not math.isnan(daily(store, "energy_wh_unplaced")["12"])
