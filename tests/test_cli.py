@@ -140,13 +140,14 @@ def test_a_device_that_never_answers_is_an_alarm_and_exit_2(
     given = access | {"TCC_ENV_FILE": str(env)}
     done = tcc("ingest", "--now", NOW, "--data-dir", store.data, **given)
     assert done.returncode == 2, done.stdout + done.stderr
-    assert "alarm           Ferro (bf0000000000000000gone): the cloud forgets" in done.stdout
+    said = " ".join(done.stdout.split())
+    assert "alarm Ferro (bf0000000000000000gone): logs that nobody has read" in said
     assert "TV" not in done.stdout.partition("alarm ")[2]
     assert done.stderr.count(f"Run: chmod 600 '{env}'") == 1
     status = tcc("status", "--now", NOW, "--data-dir", store.data, **given)
     assert status.returncode == 0
     assert "calls this month: " in status.stdout and " of 26,000 (0 %)" in status.stdout
-    assert "alarm           Ferro (bf0000000000000000gone): the cloud forgets" in status.stdout
+    assert "alarm Ferro (bf0000000000000000gone): the cloud forgets" in status.stdout
 
 
 @pytest.mark.parametrize("now", ["yesterday", "2026-13-01"])
