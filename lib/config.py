@@ -68,7 +68,7 @@ class Ingestion(Frozen):
     run_deadline_s: float = Field(default=1500, gt=0)
     reconcile_h: float = Field(default=24, ge=0)
     span_pages: int = Field(default=30, ge=1)
-    side_by_side: int = Field(default=4, ge=1, le=16)
+    side_by_side: int = Field(default=6, ge=1, le=16)
     calls_per_s: float = Field(default=10, gt=0)
     monthly_calls: int = Field(default=26_000, ge=0)
 
