@@ -2,11 +2,17 @@
 
 import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
 
 from lib.paths import ROOT, Paths
+
+# A suite that was started in the background ignores Ctrl+C, and so would all that it starts:
+# tests that interrupt a process would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SERIES_DIR = Path(os.environ.get("TCC_SERIES_DIR") or ROOT.parent / "shared" / "data")
 USERS_OWN = re.compile(r"^(TUYA_|ACCESS_|TCC_)|^(API_ENDPOINT|DEVICE_MAPPING_PATH)$")
