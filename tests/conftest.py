@@ -18,6 +18,12 @@ SERIES_DIR = Path(os.environ.get("TCC_SERIES_DIR") or ROOT.parent / "shared" / "
 USERS_OWN = re.compile(r"^(TUYA_|ACCESS_|TCC_)|^(API_ENDPOINT|DEVICE_MAPPING_PATH)$")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first, so that two processes end at about the same time."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def nobody_s_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Hide the user's credentials and folders: a test must never reach a real house."""
