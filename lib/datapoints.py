@@ -10,7 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["increment", "total", "level", "state"]
+# `flags` are numbers, but their amounts mean nothing: a bit for each fault.
+Kind = Literal["increment", "total", "level", "state", "flags"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ KNOWN: dict[str, DataPoint] = {
     "reverse_energy_total": DataPoint("energy_returned", "kWh", 2, "total"),
     "cur_power": _level("power", "W", 1),
     "total_power": _level("power", "W", 1),
+    "power_total": _level("power", "kW", 3),
     "cur_voltage": _level("voltage", "V", 1),
     "cur_current": _level("current", "mA", 0),
     "va_temperature": _level("temperature", "°C", 1),
@@ -47,11 +49,12 @@ KNOWN: dict[str, DataPoint] = {
     "bright_value_v2": _level("brightness", "", 0),
     "temp_value_v2": _level("colour_temperature", "", 0),
     "countdown_1": _level("countdown", "s", 0),
+    "fault": DataPoint("fault", "", 0, "flags"),
     **dict.fromkeys(_SWITCHES, STATE),
     **dict.fromkeys(
         (
             *("relay_status", "light_mode", "child_lock", "cycle_time", "random_time"),
-            *("fault", "work_mode", "colour_data_v2", "battery_state", "test_bit"),
+            *("work_mode", "colour_data_v2", "battery_state", "test_bit"),
             *("voltage_coe", "electric_coe", "power_coe", "electricity_coe"),
             *("phase_a", "phase_b", "phase_c"),
         ),
@@ -99,7 +102,12 @@ class CodeSpec:
     @property
     def is_number(self) -> bool:
         """Whether values of the code are numbers to be scaled."""
-        return self.type.lower() in ("integer", "value", "float")
+        return self.is_integer or self.type.lower() == "float"
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether values of the code are whole numbers before scaling, and nothing else."""
+        return self.type.lower() in ("integer", "value", "bitmap")
 
 
 def unit(spelling: str) -> str:
@@ -130,7 +138,7 @@ def _code_spec(item: dict[str, Any]) -> CodeSpec | None:
     code, kind, values = item["code"], _text(item.get("type")), _values(item.get("values"))
     scale, spelling = _scale(values.get("scale")), _text(values.get("unit")).strip()
     typical = KNOWN.get(code, STATE)
-    if typical.kind != "state":
+    if typical.kind not in ("state", "flags"):
         understood = spelling.lower() in UNITS or spelling == typical.unit
         if not kind or scale is None or not understood:
             return None

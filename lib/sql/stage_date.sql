@@ -6,7 +6,7 @@
 CREATE OR REPLACE TEMP TABLE came AS
 WITH read AS (
     SELECT
-        coalesce(device_id, regexp_extract(filename, '([^/]+)/[^/]+/[^/]+$', 1)) AS device_id,
+        coalesce(nullif(device_id, ''), regexp_extract(filename, '([^/]+)/[^/]+/[^/]+$', 1)) AS device_id,
         code,
         coalesce(value, event_value) AS value,
         coalesce(try_cast(event_id AS INTEGER), CASE WHEN code IS NOT NULL THEN 7 END) AS event_id,
@@ -45,6 +45,8 @@ SELECT
 FROM came
 GROUP BY ALL;
 
+-- `value` is the text as it came; `value_num` is a finite number or NULL. A number is digits as
+-- JSON writes them: casts alone would also take blanks, a plus sign, 1_000, NaN and Infinity.
 CREATE OR REPLACE TEMP TABLE staged AS
 WITH winners AS (
     SELECT
@@ -57,15 +59,35 @@ specified AS (
     SELECT
         winners.*,
         kept.value AS value,
-        coalesce(specifications.scale, assumed.scale) AS scale,
+        coalesce(specifications.divisor, assumed.divisor) AS divisor,
+        coalesce(specifications.factor, assumed.factor) AS factor,
         coalesce(specifications.unit, assumed.unit) AS unit,
-        coalesce(specifications.is_number, assumed.is_number, false) AS is_number
+        coalesce(specifications.is_number, assumed.is_number, false) AS is_number,
+        coalesce(specifications.is_integer, assumed.is_integer, false) AS is_integer
     FROM winners
     ASOF LEFT JOIN specifications
         ON specifications.device_id = winners.device_id
         AND specifications.code = winners.code
         AND winners.event_time >= specifications.valid_from
     LEFT JOIN assumed ON assumed.code = winners.code
+),
+numbered AS (
+    SELECT
+        *,
+        CASE
+            WHEN is_number AND is_integer
+            THEN CASE
+                WHEN regexp_full_match(value, '-?[0-9]+')
+                THEN try_cast(value AS DOUBLE) * factor / divisor
+            END
+            WHEN is_number
+            THEN CASE
+                WHEN regexp_full_match(value, '-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?')
+                THEN try_cast(value AS DOUBLE) * factor / divisor
+            END
+            WHEN lower(value) IN ('true', 'false') THEN (lower(value) = 'true')::INTEGER::DOUBLE
+        END AS number
+    FROM specified
 )
 SELECT
     device_id,
@@ -74,18 +96,22 @@ SELECT
     event_time,
     event_id,
     value,
-    CASE
-        WHEN lower(value) IN ('true', 'false') THEN (lower(value) = 'true')::INTEGER::DOUBLE
-        WHEN is_number THEN try_cast(value AS DOUBLE) / pow(10, scale)
-    END AS value_num,
+    CASE WHEN isfinite(number) THEN number END AS value_num,
     CASE WHEN is_number THEN unit END AS unit,
     kept.first[4] AS event_from,
     kept.first[1] AS ingestion_timestamp_utc,
     kept.first[3] AS ingested_by,
     kept.first[2] AS filename
-FROM specified
+FROM numbered
 LEFT JOIN names USING (device_id)
 ORDER BY device_id, code, event_time, event_id;
 
 INSERT INTO seen_codes
 SELECT DISTINCT device_id, code FROM staged WHERE code IS NOT NULL;
+
+-- What has no number where its code should have one, with an example.
+INSERT INTO misfits
+SELECT device_id, code, count(*), min(left(value, 40))
+FROM staged
+WHERE unit IS NOT NULL AND value IS NOT NULL AND value_num IS NULL
+GROUP BY ALL;

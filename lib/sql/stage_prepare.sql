@@ -1,7 +1,9 @@
 -- Scale and unit of a code, in force from an instant on; the first one also before it was archived.
+-- A power of ten below one is no exact double: a scale is a whole divisor and a whole factor.
 CREATE OR REPLACE TEMP TABLE specifications AS
 SELECT
-    device_id, code, scale, unit, is_number,
+    device_id, code, pow(10, greatest(scale, 0)) AS divisor, pow(10, greatest(-scale, 0)) AS factor,
+    unit, is_number, is_integer,
     CASE
         WHEN row_number() OVER (PARTITION BY device_id, code ORDER BY valid_from) = 1
         THEN '-infinity'::TIMESTAMPTZ
@@ -9,15 +11,23 @@ SELECT
     END AS valid_from
 FROM archived;
 
--- Typical scale and unit, where a device's own specification is not known.
+-- Typical scale and unit, where a device's own specification is not known: all are whole numbers.
 CREATE OR REPLACE TEMP TABLE assumed AS
-SELECT code, scale, unit, is_number FROM known;
+SELECT
+    code, pow(10, greatest(scale, 0)) AS divisor, pow(10, greatest(-scale, 0)) AS factor,
+    unit, is_number, true AS is_integer
+FROM known;
 
 CREATE OR REPLACE TEMP TABLE names AS
 SELECT device_id, device_name FROM named;
 
 -- Filled date by date: what was staged without a specification of the device.
 CREATE OR REPLACE TEMP TABLE seen_codes (device_id VARCHAR, code VARCHAR);
+
+-- Filled date by date: texts where a number belongs, which stay without one.
+CREATE OR REPLACE TEMP TABLE misfits (
+    device_id VARCHAR, code VARCHAR, rows BIGINT, example VARCHAR
+);
 
 -- Raw files as text, column by column; every column is declared, for inferring them is slow.
 CREATE OR REPLACE TEMP MACRO raw_rows(files) AS TABLE
