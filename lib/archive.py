@@ -1,32 +1,30 @@
 """Rows that did not come through `tcc ingest`: older archives and files found lying about.
 
 Belongs here: reading the shapes such files have, keeping their rows in the raw store.
-Does not belong here: reading the cloud. Nobody can say that an archive is whole (collectors
-of the time took half a log for a whole one), so no window of it counts as held.
+Does not belong here: what a found file says of itself (`found.py`), reading the cloud.
+Nobody can say that an archive is whole (collectors of the time took half a log for a whole
+one), so no window of it counts as held.
 """
 
-import gzip
 import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lib import origins, raw
+from lib import found, origins, raw
 from lib.config import is_device_id
 from lib.errors import BadRawFile, ConfigError
-from lib.journal import Entry, Journal, Window
+from lib.journal import Entry, Journal
 from lib.paths import Paths
 from lib.raw import Row
-from lib.times import DAY, from_ms, from_stamp, parse_instant
+from lib.times import to_ms
 
 SLACK_S = 2.0  # file systems keep coarse times
 ANSWER = {"success", "result", "logs"}  # an answer of the cloud has one of them, a row none
 PAGE = {"has_next", "has_more", "hasMore"}  # a page of logs has one of them, with rows or none
-_NAMED = re.compile(r"_(\d{8}T\d{6}Z)_(\d{8}T\d{6}Z)_logs(_partial|_import)?(-\d+)?\.json(\.gz)?$")
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,8 @@ def import_file(
     nor `device_id` say which device they are of.
     """
     by_device = _by_device(_rows(raw.read_json(file), file), device_id, file)
-    windows = [(_span(device, own, file), own) for device, own in by_device.items()]
+    latest_ms = to_ms(now) + raw.DAY_MS
+    windows = [(found.span(device, own, file, latest_ms), own) for device, own in by_device.items()]
     aside = origins.claim(paths, origins.Origin("measured"), now=now) if windows else None
     origin = hashlib.sha256(file.read_bytes()).hexdigest()
     # What was set aside since then has no rows any more, and may come again.
@@ -105,7 +104,7 @@ def _answered(answer: dict[str, Any], file: Path) -> list[Row]:
 
 
 def _by_device(rows: list[Row], device_id: str | None, file: Path) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = defaultdict(list)
+    own_rows: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         own = str(row.get("device_id") or device_id or "")
         if not own:
@@ -118,35 +117,40 @@ def _by_device(rows: list[Row], device_id: str | None, file: Path) -> dict[str, 
             raise raw.bad_file(file, f"'{own}' is no device id")
         if device_id and own != device_id:
             raise raw.bad_file(file, f"it holds rows of '{own}', not of '{device_id}'")
-        found[own].append(row)
-    return found
-
-
-def _span(device_id: str, rows: list[Row], file: Path) -> Window:
-    times = [ms for row in rows if (ms := raw.event_time_ms(row)) is not None]
-    if not times:
-        raise raw.bad_file(file, "no row of it has an event time")
-    return Window(device_id, from_ms(min(times)), from_ms(max(times)) + timedelta(seconds=1))
+        own_rows[own].append(row)
+    return own_rows
 
 
 def adopt_strays(
-    paths: Paths, *, entered: set[str], scanned_at: float | None
+    paths: Paths,
+    *,
+    entered: set[str],
+    scanned_at: float | None,
+    latest_ms: int = raw.YEAR_3000_MS,
 ) -> tuple[list[Entry], list[Path]]:
     """Enter raw files that the journal does not know; set aside those that cannot be read.
 
-    They were left by a crash between file and journal, or copied in by hand. Only folders
-    that changed since the last look are read; `entered` are the files entered since then.
+    They were left by a crash between file and journal, or copied in by hand; a file that was
+    taken back and lies there again counts too. Only folders that changed since the last look
+    are read; `entered` are the files entered since then. No event is from `latest_ms` or later.
     Returns the new entries and the files set aside.
     """
     candidates = {str(f.relative_to(paths.raw)): f for f in _changed(paths.raw, scanned_at)}
     unknown = candidates.keys() - entered
-    unknown -= {entry.file for entry in Journal(paths.journal).all()} if unknown else set()
+    lines = found.lines_of(paths, unknown) if unknown else {}
     adopted, bad = [], []
     for name in sorted(unknown):
+        before = lines.get(name, [])
+        if before and not found.taken_back(before[-1]):
+            continue
         try:
-            adopted.append(_entry(paths, candidates[name]))
+            entry = found.entry_of(candidates[name], name, before, latest_ms=latest_ms)
         except BadRawFile as error:
             bad.append(raw.set_aside(paths, candidates[name], error, None))
+            continue
+        # Cut off on its way out or back: `tcc quarantine retry` ends that.
+        halfway = raw.linked(candidates[name], (paths.quarantine / name).parent)
+        adopted += [entry] if not halfway and (entry.rows or not before) else []
     adopted.sort(key=lambda entry: (entry.asked_at, entry.file))
     for entry in adopted:
         Journal(paths.journal).append(entry)
@@ -167,65 +171,3 @@ def _folders(root: Path) -> list[Path]:
     if not root.exists():
         return []
     return sorted(f for f in root.iterdir() if f.is_dir() and f.name[0] not in "._")
-
-
-def _entry(paths: Paths, file: Path) -> Entry:
-    """What a file says of itself. Raises BadRawFile."""
-    device_id, rows = file.parent.parent.name, raw.read(file)
-    if others := {str(row.get("device_id", device_id)) for row in rows} - {device_id}:
-        raise raw.bad_file(file, f"it holds rows of {', '.join(sorted(others))}")
-    named = _NAMED.search(file.name)
-    packed = bool(named and named[5])
-    ours = packed and (all(map(_by_us, rows)) if rows else raw.content(file) == raw.encode([]))
-    told = _named_window(device_id, named) if named and (ours or not rows) else None
-    window = told or (_span if rows else _day)(device_id, rows, file)
-    return Entry(
-        file=str(file.relative_to(paths.raw)),
-        device_id=device_id,
-        start=window.start,
-        end=window.end,
-        asked_at=_asked_at(rows, file),
-        complete=bool(told and named and ours and not named[3]),
-        rows=len(rows),
-        sha256=hashlib.sha256(raw.content(file)).hexdigest(),
-        dates=raw.event_dates(rows),
-    )
-
-
-def _named_window(device_id: str, named: re.Match[str]) -> Window | None:
-    """The window that a file's name tells, or None where its figures are no instants."""
-    try:
-        return Window(device_id, from_stamp(named[1]), from_stamp(named[2]))
-    except ValueError:
-        return None
-
-
-def _day(device_id: str, rows: list[Row], file: Path) -> Window:
-    """The day of a file's folder, for a file without rows. Raises BadRawFile."""
-    try:
-        start = datetime.strptime(file.parent.name, "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError:
-        raise raw.bad_file(file, "it has no row and its folder names no day") from None
-    return Window(device_id, start, start + DAY)
-
-
-def _by_us(row: Row) -> bool:
-    return str(row.get("ingested_by", "")).startswith("tcc/")
-
-
-def _asked_at(rows: list[Row], file: Path) -> datetime:
-    """When the rows were asked for, as they say; an empty file's packing or its own time."""
-    key = "ingestion_timestamp_utc"
-    try:
-        return max(parse_instant(str(row[key])) for row in rows if key in row)
-    except (ValueError, ConfigError):
-        at = _packed_at(file) or file.stat().st_mtime
-        return datetime.fromtimestamp(at, UTC).replace(microsecond=0)
-
-
-def _packed_at(file: Path) -> float | None:
-    if file.suffix != ".gz":
-        return None
-    with gzip.open(file) as packed:
-        packed.read(1)
-        return packed.mtime

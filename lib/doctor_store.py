@@ -214,9 +214,7 @@ def integrity(visit: Visit) -> Check:
         remedy = f"Restore {absent[0]} from a backup of {raw}; else run: tcc stage --rebuild"
         return bad(said, remedy)
     if _taken_back(visit):
-        aside = visit.paths.quarantine
-        remedy = f"Read the .reason.json files in {aside}, mend, then: tcc import FILE --device ID"
-        return warning(said, remedy)
+        return warning(said, "Run: tcc quarantine")
     return good(said)
 
 

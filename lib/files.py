@@ -6,6 +6,7 @@ Does not belong here: what is written, or where.
 import fcntl
 import glob
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -88,6 +89,11 @@ def write_text(target: Path, text: str, *, durable: bool = True) -> Path:
     with replacing(target, durable=durable) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return target
+
+
+def literal(path: Path) -> str:
+    """A path that DuckDB takes as it is: brackets and the like are patterns to it."""
+    return re.sub(r"([\[\]?*])", r"[\1]", str(path))
 
 
 def write_new(folder: Path, name: Callable[[int], str], content: bytes) -> Path:

@@ -82,7 +82,7 @@ def read(connection: Connection, paths: Paths, day: str) -> dict[str, list[Span]
         "FROM read_parquet($file, hive_partitioning = false) ORDER BY ALL"
     )
     found: dict[str, list[Span]] = {}
-    given = {"file": warehouse.literal(file)}
+    given = {"file": files.literal(file)}
     for device, start, end in connection.execute(query, given).fetchall():
         found.setdefault(device, []).append((_instant(start), _instant(end)))
     return found

@@ -122,7 +122,7 @@ def _build_date(connection: Connection, paths: Paths, config: Config, day: str) 
     warehouse.run(connection, "marts_empty")
     staged = warehouse.partition(paths.staging, day)
     if staged.exists():
-        warehouse.run(connection, "marts_inputs", {"partition": [warehouse.literal(staged)]})
+        warehouse.run(connection, "marts_inputs", {"partition": [files.literal(staged)]})
     _insert(connection, "before", _previous(paths.marts / "carry", day))
     _insert(connection, "before_states", _previous(paths.marts / "carry_states", day))
     _insert(connection, "held", warehouse.partition(paths.marts / "held", day))
@@ -138,7 +138,7 @@ def _insert(connection: Connection, table: str, file: Path | None) -> None:
     if file and file.exists():
         connection.execute(
             f"INSERT INTO {table} BY NAME FROM read_parquet($file, hive_partitioning = false)",
-            {"file": warehouse.literal(file)},
+            {"file": files.literal(file)},
         )
 
 
@@ -156,7 +156,7 @@ def _differs(connection: Connection, paths: Paths, table: str, day: str) -> bool
         f"new AS (SELECT * FROM {table}) SELECT count(*) FROM "
         "((FROM old EXCEPT ALL FROM new) UNION ALL (FROM new EXCEPT ALL FROM old))"
     )
-    return connection.execute(query, {"file": warehouse.literal(old)}).fetchall() != [(0,)]
+    return connection.execute(query, {"file": files.literal(old)}).fetchall() != [(0,)]
 
 
 def _days(folder: Path) -> list[str]:
@@ -184,7 +184,7 @@ def _build_daily(
         around = [str(date.fromisoformat(local_date) + DAY * n) for n in (-1, 0, 1)]
         hours = [warehouse.partition(paths.marts / "energy_hourly", day) for day in around]
         parameters = {
-            "hours": [warehouse.literal(file) for file in hours if file.exists()],
+            "hours": [files.literal(file) for file in hours if file.exists()],
             "local_date": local_date,
             "time_zone": time_zone,
         }

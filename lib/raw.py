@@ -7,10 +7,13 @@ ask for (`ingest.py`), older archives and strays (`archive.py`), what rows mean.
 import gzip
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -25,34 +28,43 @@ DAY_MS = 86_400_000
 SECONDS_BELOW = 100_000_000_000  # a smaller number counts seconds, not milliseconds
 YEAR_2000_MS = 946_684_800_000
 YEAR_3000_MS = 32_503_680_000_000
+ISO = re.compile(r"\d{4}-\d\d-\d\d($|[T ]\d\d:\d\d)")
+REMEDY = (
+    "Mend it where it lies and run: tcc quarantine retry; or bring a good copy: "
+    "tcc import FILE --device ID."
+)
 
 
 def event_time_ms(row: Row, latest_ms: int = YEAR_3000_MS) -> int | None:
     """A row's event time; 10-digit seconds and ISO text are understood too. [ms since 1970]
 
-    None where it has none, or one before 2000 or after `latest_ms`: no device lived then.
+    None where it has none, or an absurd one: before 2000, from `latest_ms` on, or more than a
+    day after the row says it was taken in. `sql/stage_date.sql` has the same rule.
     """
     value = row.get("event_time")
     try:
-        number = int(value)  # type: ignore[arg-type]
+        number = round(value) if isinstance(value, float) else int(value)  # type: ignore[arg-type]
         ms = number * 1000 if abs(number) < SECONDS_BELOW else number
     except (TypeError, ValueError, OverflowError):
-        ms = _iso_ms(value)
+        ms = _iso_ms(str(value))
+    taken_in = row.get("ingestion_timestamp_utc")
+    if taken_in and (taken_in_ms := _iso_ms(str(taken_in))) >= 0:
+        latest_ms = min(YEAR_3000_MS, taken_in_ms + DAY_MS + 1)
     return ms if YEAR_2000_MS <= ms < latest_ms else None
 
 
-def _iso_ms(value: Any) -> int:
-    """An instant as ISO text, or -1."""
+@lru_cache(maxsize=4096)  # the rows of an answer were all taken in at one instant
+def _iso_ms(text: str) -> int:
+    """An instant as ISO text that DuckDB reads too, or -1."""
     try:
-        instant = datetime.fromisoformat(str(value))
+        instant = datetime.fromisoformat(text if ISO.match(text) else "")
     except ValueError:
         return -1
     return to_ms(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
 
 
-def event_dates(rows: Iterable[Row], asked_at: datetime | None = None) -> tuple[str, ...]:
-    """The UTC dates of the rows' events, ascending; none is from a day after it was asked for."""
-    latest_ms = to_ms(asked_at) + DAY_MS if asked_at else YEAR_3000_MS
+def event_dates(rows: Iterable[Row], latest_ms: int = YEAR_3000_MS) -> tuple[str, ...]:
+    """The UTC dates of the rows' events, ascending; absurd ones are left out."""
     days = {ms // DAY_MS for row in rows if (ms := event_time_ms(row, latest_ms)) is not None}
     return tuple(str(from_ms(day * DAY_MS).date()) for day in sorted(days))
 
@@ -77,15 +89,24 @@ def content(path: Path) -> bytes:
 
 def read_json(path: Path) -> Any:
     """The content of a JSON file, packed or not. Raises BadRawFile."""
+    return _parsed(path, content(path))
+
+
+def _parsed(path: Path, plain: bytes) -> Any:
     try:
-        return json.loads(content(path))
+        return json.loads(plain)
     except (ValueError, RecursionError) as error:
-        raise bad_file(path, f"it is not JSON ({error})") from error
+        why = str(error) if plain else "it is empty, 0 bytes"
+        raise bad_file(path, f"it is not JSON ({why})") from error
 
 
 def read(path: Path) -> list[Row]:
     """The rows of a raw file. Raises BadRawFile with the reason."""
-    rows = read_json(path)
+    return _rows(path, content(path))
+
+
+def _rows(path: Path, plain: bytes) -> list[Row]:
+    rows = _parsed(path, plain)
     if isinstance(rows, dict) and rows.get("success") is False:
         raise bad_file(path, f"it is an answer of the cloud with error {rows.get('code')}")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -95,10 +116,20 @@ def read(path: Path) -> list[Row]:
 
 def verify(path: Path, entry: Entry) -> list[Row]:
     """The rows of a raw file, checked against its line in the journal. Raises BadRawFile."""
-    rows = read(path)
-    if hashlib.sha256(content(path)).hexdigest() != entry.sha256:
+    plain = content(path)
+    rows = _rows(path, plain)
+    check_device(path, rows, entry.device_id)
+    if hashlib.sha256(plain).hexdigest() != entry.sha256:
         raise bad_file(path, "its content is not what the journal says")
     return rows
+
+
+def check_device(path: Path, rows: Iterable[Row], device_id: str) -> None:
+    """Raise BadRawFile where rows say that they are of another device than their folder's."""
+    others = {str(row["device_id"]) for row in rows if row.get("device_id")} - {device_id}
+    if others:
+        named = ", ".join(sorted(others))
+        raise bad_file(path, f"it holds rows of {named}, not of {device_id} alone")
 
 
 def bad_file(path: Path, why: str) -> BadRawFile:
@@ -130,7 +161,7 @@ def write_window(
     """
     kept = [*_marked(rows, window.device_id, asked_at, ingested_by)]
     plain = encode(kept)
-    dates = event_dates(kept, asked_at)
+    dates = event_dates(kept, to_ms(asked_at) + DAY_MS)
     stem = f"{window.device_id}_{stamp(window.start)}_{stamp(window.end)}_logs"
     stem += "" if complete else "_import" if origin_sha256 else "_partial"
     day = f"{window.start:%Y-%m-%d}" if complete or not dates else dates[-1]
@@ -164,32 +195,66 @@ def _marked(rows: Iterable[Row], device_id: str, at: datetime, by: str) -> Itera
         yield row | {key: value for key, value in added.items() if key not in row}
 
 
-def set_aside(paths: Paths, file: Path, error: BadRawFile, entry: Entry | None) -> Path:
-    """Move a bad file to the quarantine, with the reason beside it, and take its window back."""
+def set_aside(
+    paths: Paths, file: Path, error: BadRawFile, entry: Entry | None, *, ask_again: bool = True
+) -> Path:
+    """Move a bad file to the quarantine, with the reason beside it, and take its window back.
+
+    Without `ask_again` its window stays answered: the cloud would say the same once more.
+    """
     relative = file.relative_to(paths.raw)
-    target = files.link_new(
-        file,
-        paths.quarantine / relative.parent,
-        lambda n: file.name if n == 1 else f"{n}-{file.name}",
-    )
-    reason = {"file": str(relative), "what": error.what, "remedy": error.remedy}
-    files.write_text(_reason(target), json.dumps(reason, ensure_ascii=False, indent=1) + "\n")
+    folder = paths.quarantine / relative.parent
+    # A run killed between the next two lines left the second name already.
+    target = linked(file, folder) or files.link_new(file, folder, lambda n: _aside(n, file.name))
+    write_reason(target, {"file": str(relative), "what": error.what, "sha256": digest(file)})
     if entry:
-        take_back(paths, entry)
+        take_back(paths, entry, ask_again=ask_again)
     file.unlink()
     return target
 
 
-def _reason(quarantined: Path) -> Path:
+def _aside(number: int, name: str) -> str:
+    return name if number == 1 else f"{number}-{name}"
+
+
+def linked(file: Path, folder: Path) -> Path | None:
+    """The name that the very same file has in the quarantine already, if it has one."""
+    for number in count(1):
+        target = folder / _aside(number, file.name)
+        if not target.exists():
+            return None
+        if target.samefile(file):
+            return target
+    return None
+
+
+def digest(file: Path) -> str:
+    """The SHA-256 of a file as it lies there, or nothing where the disk cannot read it."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def write_reason(quarantined: Path, told: dict[str, str]) -> Path:
+    """Write why a file was set aside beside it, with what to do about it."""
+    plain = told | {"remedy": REMEDY}
+    text = json.dumps(plain, ensure_ascii=False, indent=1) + "\n"
+    return files.write_text(reason_file(quarantined), text)
+
+
+def reason_file(quarantined: Path) -> Path:
+    """Where the reason of a file in quarantine lies."""
     return quarantined.with_name(f"{quarantined.name}.reason.json")
 
 
 def reason(quarantined: Path) -> dict[str, str]:
     """Why a file was set aside: its name of old, what was wrong and the remedy."""
-    told: dict[str, str] = json.loads(_reason(quarantined).read_text("utf-8"))
+    told: dict[str, str] = json.loads(reason_file(quarantined).read_text("utf-8"))
     return told
 
 
-def take_back(paths: Paths, entry: Entry) -> None:
-    """Hold a window no longer: it is asked for again while the cloud still has it."""
-    Journal(paths.journal).append(replace(entry, complete=False, rows=0, pages=None))
+def take_back(paths: Paths, entry: Entry, *, ask_again: bool = True) -> None:
+    """Count no row of a file any more; with `ask_again` its window is asked for once more."""
+    held = entry.complete and not ask_again
+    Journal(paths.journal).append(replace(entry, complete=held, rows=0, pages=None))

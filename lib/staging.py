@@ -11,17 +11,19 @@ import shutil
 import time
 from pathlib import Path
 
-from lib import archive, bookmark, files, raw, registry, staged_date, warehouse
+from lib import archive, bookmark, files, found, quarantine, raw, registry, staged_date, warehouse
 from lib import staging_findings as said
 from lib.bookmark import Bookmark
 from lib.config import Config
 from lib.datapoints import KNOWN
 from lib.errors import BadRawFile
+from lib.findings import Finding
 from lib.journal import Entry, Journal
 from lib.paths import Paths
 from lib.progress import Progress, silent
+from lib.raw import Row
 from lib.staged_date import Report
-from lib.times import to_ms
+from lib.times import parse_instant, to_ms
 
 SQL = ("stage_prepare", "stage_date")
 
@@ -36,7 +38,7 @@ def run(
     """
     began, report = time.monotonic(), Report()
     mark, scanned_at = _bookmark(paths, config, rebuild=rebuild), time.time()
-    entries, offset = _new_entries(paths, mark, report)
+    entries, offset = _new_entries(paths, mark, scanned_at, report)
     dates = _index(paths, entries, report)
     report.files, report.dates = len(entries), dates
     with warehouse.connect() as connection:
@@ -45,6 +47,7 @@ def run(
             progress(done, len(dates), day)
             _set_aside_spoiled(paths, day, entries, report)
             staged_date.build(connection, paths, day, lambda d: files_of(paths, d), report)
+        report.findings += _undated(paths, report)
         report.findings += staged_date.unspecified(connection)
     progress(len(dates), len(dates), "")
     if mark.offset == 0:
@@ -91,12 +94,21 @@ def _rules(paths: Paths, config: Config, devices: set[str]) -> dict[str, str]:
     return own | {"*": bookmark.sql_rules(*SQL) + bookmark.digest(KNOWN)}
 
 
-def _new_entries(paths: Paths, mark: Bookmark, report: Report) -> tuple[list[Entry], int]:
+def _new_entries(
+    paths: Paths, mark: Bookmark, scanned_at: float, report: Report
+) -> tuple[list[Entry], int]:
     """Entries since the bookmark, those of files that the journal did not know included."""
     journal = Journal(paths.journal)
-    entered = {entry.file for entry in journal.since(mark.offset)[0]}
-    adopted, bad = archive.adopt_strays(paths, entered=entered, scanned_at=mark.scanned_at)
-    report.quarantined += bad
+    new = journal.since(mark.offset)[0]
+    entered = {entry.file for entry in new if not found.taken_back(entry)}
+    adopted, bad = archive.adopt_strays(
+        paths,
+        entered=entered,
+        scanned_at=mark.scanned_at,
+        latest_ms=found.latest_ms(paths, scanned_at),
+    )
+    for moved in bad:
+        report.set_aside(moved, raw.reason(moved)["file"], None)
     report.findings += [said.adopted(paths.journal, adopted)] if adopted else []
     entries, offset = journal.since(mark.offset)
     return list({entry.file: entry for entry in entries}.values()), offset
@@ -123,15 +135,36 @@ def _validated(paths: Paths, entry: Entry, report: Report) -> bool:
             report.findings.append(said.missing(entry))
             raw.take_back(paths, entry)
         return False
+    if found.taken_back(entry) and quarantine.coming_back(paths, file):
+        return False
     try:
         rows = raw.verify(file, entry)
     except BadRawFile as error:
-        report.quarantined.append(raw.set_aside(paths, file, error, entry))
+        report.set_aside(raw.set_aside(paths, file, error, entry), entry.file, entry)
         return False
-    latest_ms = to_ms(entry.asked_at) + raw.DAY_MS
-    undated = sum(raw.event_time_ms(row, latest_ms) is None for row in rows)
-    report.findings += [said.undated(file, undated)] if undated else []
+    report.undated[entry.file] = len(rows)
+    absurd = _on_no_date(rows, entry)
+    if rows and len(absurd) == len(rows):
+        absent = found.no_usable_time(file, len(rows))
+        moved = raw.set_aside(paths, file, absent, entry, ask_again=False)
+        report.set_aside(moved, entry.file, entry)
+        return False
+    if absurd:
+        quarantine.keep_rows(paths, file, absurd, len(rows))
     return True
+
+
+def _on_no_date(rows: list[Row], entry: Entry) -> list[Row]:
+    """The rows whose time is on none of the dates that the journal has for their file."""
+    days = {to_ms(parse_instant(day)) // raw.DAY_MS for day in entry.dates}
+    times = ((row, raw.event_time_ms(row)) for row in rows)
+    return [row for row, ms in times if ms is None or ms // raw.DAY_MS not in days]
+
+
+def _undated(paths: Paths, report: Report) -> list[Finding]:
+    """A finding for each file of which rows found no date, but not all of it was set aside."""
+    left = [(paths.raw / name, rows) for name, rows in report.undated.items() if rows]
+    return [said.undated(file, rows) for file, rows in left if file.exists()]
 
 
 def _set_aside_spoiled(paths: Paths, day: str, new: list[Entry], report: Report) -> None:
@@ -142,12 +175,13 @@ def _set_aside_spoiled(paths: Paths, day: str, new: list[Entry], report: Report)
     """
     validated = {entry.file for entry in new}
     for name in files_of(paths, day):
+        file = paths.raw / name
         try:
             if name not in validated:
-                raw.read(paths.raw / name)
+                raw.check_device(file, raw.read(file), Path(name).parts[0])
         except BadRawFile as error:
             entry = next((e for e in Journal(paths.journal).all() if e.file == name), None)
-            report.quarantined.append(raw.set_aside(paths, paths.raw / name, error, entry))
+            report.set_aside(raw.set_aside(paths, file, error, entry), name, entry)
 
 
 def _drop_others(paths: Paths, dates: list[str]) -> None:

@@ -31,12 +31,24 @@ def incomplete(day: str, rows: int) -> Finding:
     )
 
 
+def misfit(device_id: str, code: str, rows: int, example: str) -> Finding:
+    """Texts where the specification promises a number."""
+    return Finding(
+        "tcc.staging.misfit",
+        f"{device_id}: {rows} valor(es) de {code} não são o número que a especificação promete, "
+        f"como '{example}'. Ficam como texto, sem valor numérico; se forem muitos, confira a "
+        "especificação do dispositivo.",
+        {"device_id": device_id, "code": code, "rows": rows, "example": example},
+    )
+
+
 def undated(file: Path, rows: int) -> Finding:
     """Rows whose time cannot be used."""
     return Finding(
         "tcc.staging.undated",
-        f"{rows} linha(s) de {file.name} não têm instante utilizável. Ficam só no arquivo bruto "
-        "e faltam em toda figura; confira o relógio de quem as gravou.",
+        f"{rows} linha(s) de {file.name} não têm instante utilizável (ausente, de 1970, de 2099). "
+        "Ficam no arquivo bruto e, copiadas com o motivo, na quarentena, e faltam em toda figura; "
+        "confira o relógio de quem as gravou (tcc quarantine).",
         {"file": str(file), "rows": rows},
     )
 
@@ -69,7 +81,8 @@ def set_aside(path: Path) -> Finding:
         "tcc.staging.quarantined",
         f"Um arquivo bruto não pôde ser lido e está em quarentena, com o motivo ao lado: {path}. "
         "Suas linhas faltam em toda figura. A janela volta a ser pedida enquanto a nuvem a "
-        "guarda; depois disso, conserte o arquivo e execute tcc import ARQUIVO --device ID.",
+        "guarda; depois disso, conserte o arquivo ali mesmo e execute tcc quarantine retry, ou "
+        "traga uma cópia boa com tcc import ARQUIVO --device ID.",
         {"file": str(path)} | raw.reason(path),
     )
 

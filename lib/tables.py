@@ -49,15 +49,16 @@ def collected(report: Report) -> DataFrame:
 
 
 def staged(report: staged_date.Report) -> DataFrame:
-    """How raw rows became staged ones, on the touched dates."""
+    """How raw rows became staged ones: the rows read are the sum of the four lines below them."""
     return _one_column(
         {
             "arquivos novos": report.files,
             "datas refeitas": len(report.dates),
-            "linhas lidas": report.came,
+            "linhas lidas": report.rows_in,
             "linhas tratadas": report.staged,
             "linhas repetidas": report.duplicate,
             "linhas em conflito": report.conflicting,
+            "linhas em quarentena": report.quarantined_rows,
             "arquivos em quarentena": len(report.quarantined),
             "segundos": round(report.seconds, 1),
         }
