@@ -5,16 +5,15 @@ decision about data.
 """
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from lib import config, credentials, terminal
-from lib.errors import ConfigError, PipelineError
+from lib import cli_data, cli_quarantine, config, credentials, terminal
+from lib.cli_data import DataDir, Now, err, out, told
+from lib.errors import ConfigError
 from lib.paths import DEFAULT_DATA, Paths
 
 if TYPE_CHECKING:
@@ -27,14 +26,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-out, err = Console(highlight=False), Console(stderr=True, highlight=False)
 
-DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="Folder of the store; the project's data/.")
-]
-Now = Annotated[
-    str, typer.Option("--now", help="The run's clock, ISO 8601, e.g. 2026-03-14T12:00Z.")
-]
 SourceName = Annotated[
     str, typer.Option("--source", help="auto, cloud, demo or replay; auto: cloud with credentials.")
 ]
@@ -44,24 +36,6 @@ Wait = Annotated[
 Series = Annotated[str, typer.Option("--series", help="A recorded series, for --source replay.")]
 
 
-@contextmanager
-def _told() -> Iterator[None]:
-    """Say an error in one paragraph instead of a traceback, and exit with 1 (Ctrl+C: 130)."""
-    try:
-        yield
-    except PipelineError as error:
-        terminal.print_error(err, error)
-        raise typer.Exit(1) from error
-    except KeyboardInterrupt:
-        err.print("Interrupted. What came is kept; the next run asks for the rest.")
-        raise typer.Exit(130) from None
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        remedy = "What was written before is whole: mend it and run again."
-        terminal.print_error(err, error, f"{where}{error.strerror}. {remedy}")
-        raise typer.Exit(1) from error
-
-
 def _execute(data_dir: Path | None, *, rest: Mapping[str, object]) -> None:
     """Run the steps with bars and say how it went.
 
@@ -69,7 +43,7 @@ def _execute(data_dir: Path | None, *, rest: Mapping[str, object]) -> None:
     """
     from lib import pipeline
 
-    with _told():
+    with told():
         order = pipeline.Order(**rest)  # type: ignore[arg-type]
         paths = Paths.at(data_dir or _of_series(order.source, order.series))
         terminal.print_exposed(err, credentials.exposed())
@@ -156,7 +130,7 @@ def pdf(data_dir: DataDir = None) -> None:
     """Set the monograph from the figures and numbers that are there."""
     from lib import monograph
 
-    with _told():
+    with told():
         built = monograph.build(Paths.at(data_dir))
         done = "set" if built.rebuilt else "unchanged"
         out.print(f"{built.pdf}: {built.pages} pages, {done} in {built.seconds:.1f} s")
@@ -176,57 +150,6 @@ def replay(
     _execute(data_dir, rest={"source": "replay", "series": series, "now": now, "page": page})
 
 
-@app.command("import")
-def import_(
-    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False)],
-    device: Annotated[str, typer.Option("--device", help="Id of the device the rows are of.")] = "",
-    now: Now = "",
-    data_dir: DataDir = None,
-) -> None:
-    """Keep the rows of an older archive: answers of the cloud, lists of rows, older layouts."""
-    from lib import origins
-
-    paths = Paths.at(data_dir)
-    with _told(), origins.alone(paths):
-        failed = not _imported(paths, files, device, now)
-    if failed:
-        raise typer.Exit(1)
-
-
-def _imported(paths: Paths, files: list[Path], device: str, now: str) -> bool:
-    """Import file by file and say what became of each; whether all went well."""
-    from lib import archive, origins, sources
-
-    instant, done, failed = sources.instant("cloud", paths, now), [], False
-    by = origins.Origin("measured").ingested_by
-    for file in files:
-        try:
-            kept = archive.import_file(
-                paths, file, device_id=device or None, now=instant, ingested_by=by
-            )
-        except PipelineError as error:
-            terminal.print_error(err, error)
-            failed = True
-            continue
-        done += kept
-        terminal.print_imported(out, file, kept)
-    if any(one.rows for one in done):
-        out.print("Next: tcc stage")
-    return not failed
-
-
-@app.command("status")
-def status_(now: Now = "", data_dir: DataDir = None) -> None:
-    """What is held, the newest event, gaps, and the hours until unread logs expire."""
-    from lib import alarms, origins, status
-
-    with _told():
-        paths, settings = Paths.at(data_dir), config.load()
-        clock = origins.clock(paths, now)
-        terminal.print_status(out, paths, status.of(paths, settings, now=clock))
-        terminal.print_alarms(out, alarms.current(paths, settings, now=clock))
-
-
 @app.command("doctor")
 def doctor_(
     as_json: Annotated[bool, typer.Option("--json", help="The same for scripts.")] = False,
@@ -239,7 +162,7 @@ def doctor_(
     """
     from lib import doctor
 
-    with _told():
+    with told():
         found = doctor.examine(Paths.at(data_dir), now)
     if as_json:
         typer.echo(found.json())
@@ -258,3 +181,7 @@ def _source(name: str, series: str) -> str:
     if name == "replay" and not series:
         raise typer.BadParameter("--series is missing: uci, plug, or the path of such a series.")
     return "replay" if series else name
+
+
+cli_data.register(app)
+app.add_typer(cli_quarantine.app, name="quarantine")

@@ -1,12 +1,12 @@
 """DuckDB: short connections, SQL from files, the read-only catalogue for people.
 
-Belongs here: how SQL is run and where its files lie. Does not belong here: what it says.
+Belongs here: how SQL is run and where its files lie. Does not belong here: what it says, what a
+table holds (`schema.toml`).
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,14 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from lib import files, paths
+from lib import contract, files, paths
+from lib.contract import Table
+from lib.errors import ConfigError
 from lib.paths import Paths
+from lib.times import from_ms, parse_instant
 
 Connection = duckdb.DuckDBPyConnection
-
-TABLES = ("energy_hourly", "energy_daily", "voltage_10min", "gaps", "states")
+When = datetime | str | float  # an instant, as ISO text, or days back from the newest row
 
 
 @contextmanager
@@ -50,14 +52,9 @@ def write_parquet(connection: Connection, table: str, target: Path) -> None:
     relation.write_parquet(str(target), compression="zstd")
 
 
-def literal(path: Path) -> str:
-    """A path that DuckDB takes as it is: brackets and the like are patterns to it."""
-    return re.sub(r"([\[\]?*])", r"[\1]", str(path))
-
-
 def partitions(folder: Path) -> str:
     """The glob of a table's partitions."""
-    return f"{literal(folder)}/event_date=*/data_0.parquet"
+    return f"{files.literal(folder)}/event_date=*/data_0.parquet"
 
 
 def partition(folder: Path, day: str) -> Path:
@@ -83,32 +80,124 @@ def read(
     """The rows of a partitioned table as a DataFrame; without columns where there is none."""
     if not has_rows(folder):
         return pd.DataFrame()
-    query = f"SELECT * FROM read_parquet($files, hive_partitioning = false) WHERE {where}"
-    with connect() as connection:
-        return frame(connection, query, {"files": partitions(folder), **(parameters or {})})
+    return _rows([partitions(folder)], where, parameters or {})
 
 
 def refresh_catalogue(paths: Paths) -> Path:
-    """Make the read-only catalogue anew, views only, and put it in the old one's place."""
-    tables = {"readings": paths.staging} | {name: paths.marts / name for name in TABLES}
+    """Make the read-only catalogue anew, views only, and put it in the old one's place.
+
+    Who has the old one open goes on reading: its views name the same files.
+    """
     with files.replacing(paths.catalogue) as new, duckdb.connect(str(new)) as connection:
-        for name, folder in tables.items():
-            if has_rows(folder):
-                connection.execute(f"CREATE VIEW {name} AS {_view(folder)}")
+        for table in contract.for_people():
+            view = _view(paths.data / table.folder, table)
+            connection.execute(f"CREATE VIEW {table.name} AS {view}")
+            connection.execute(f"COMMENT ON VIEW {table.name} IS {_text(table.grain)}")
+        connection.execute(f"CREATE VIEW columns AS {_columns()}")
     return paths.catalogue
 
 
-def _view(folder: Path) -> str:
-    """A view cannot have parameters; the path is ours."""
-    glob = partitions(folder).replace("'", "''")
-    return f"SELECT * FROM read_parquet('{glob}', hive_partitioning = true)"
+def _view(folder: Path, table: Table) -> str:
+    """A view cannot have parameters; the path is ours. Without a file it is empty."""
+    if not has_rows(folder):
+        shape = [*table.shape, (contract.PARTITION, "DATE")]
+        return f"SELECT {', '.join(f'NULL::{kind} AS {name}' for name, kind in shape)} WHERE false"
+    return f"SELECT * FROM read_parquet({_text(partitions(folder))}, hive_partitioning = true)"
 
 
-def readings(paths: Paths, device: str, since: datetime) -> pd.DataFrame:
-    """Staged rows of a device, by id or name, since an instant, oldest first."""
-    return read(
-        paths.staging,
-        where="(device_id = $device OR device_name = $device) AND event_time >= $since "
-        "ORDER BY event_time",
-        parameters={"device": device, "since": since},
+def _columns() -> str:
+    """The contract as a view: what each column of each table holds."""
+    rows = [
+        (table.name, c.name, c.type, c.unit, c.allowed, c.meaning)
+        for table in contract.for_people()
+        for c in table.columns
+    ]
+    values = ", ".join(f"({', '.join(map(_text, row))})" for row in rows)
+    return f"FROM (VALUES {values}) AS t(table_name, column_name, type, unit, allowed, meaning)"
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+@contextmanager
+def answer(paths: Paths, query: str) -> Iterator[duckdb.DuckDBPyRelation]:
+    """What the catalogue answers to one SELECT (or DESCRIBE, SHOW, SUMMARIZE, FROM).
+
+    Raises ConfigError without a catalogue or for another statement, duckdb.Error for a wrong one.
+    """
+    if not paths.catalogue.exists():
+        raise _nothing(paths, "there is no catalogue yet")
+    with connect(paths.catalogue) as connection:
+        kinds = [statement.type for statement in connection.extract_statements(query)]
+        if kinds != [duckdb.StatementType.SELECT]:
+            raise ConfigError(
+                "only one question (SELECT, FROM, DESCRIBE, SHOW, SUMMARIZE) is answered: the "
+                "catalogue is opened read-only.",
+                remedy="Write results to a file with --csv FILE.",
+            )
+        yield connection.sql(query)
+
+
+def _nothing(paths: Paths, what: str) -> ConfigError:
+    remedy = "Run: tcc stage, or tcc run where nothing was collected yet."
+    return ConfigError(f"{what}.", where=str(paths.data), remedy=remedy)
+
+
+def readings(
+    paths: Paths, device: str, since: When, until: When | None = None, *, code: str | None = None
+) -> pd.DataFrame:
+    """Staged rows of a device, by id or name, oldest first; of one code where it is named.
+
+    From `since` to before `until`. Raises ConfigError where the device or an instant is unknown.
+    """
+    if not has_rows(paths.staging):
+        raise _nothing(paths, "nothing is staged yet")
+    days = sorted(paths.staging.glob(f"{contract.PARTITION}=*/data_0.parquet"))
+    start, end = (
+        _instant(days[-1], since),
+        _instant(days[-1], "9999-12-31" if until is None else until),
     )
+    first, last = (f"{contract.PARTITION}={edge:%Y-%m-%d}" for edge in (start, end))
+    chosen = [files.literal(file) for file in days if first <= file.parent.name <= last]
+    found = _rows(
+        chosen or [files.literal(days[-1])],
+        "(device_id = $device OR device_name = $device) "
+        "AND ($code::VARCHAR IS NULL OR code = $code) "
+        "AND event_time >= $start AND event_time < $end ORDER BY event_time, code",
+        {"device": device, "code": code, "start": start, "end": end},
+    )
+    if found.empty:
+        _must_be_known(paths, device)
+    return found
+
+
+def _rows(files: list[str], where: str, parameters: dict[str, Any]) -> pd.DataFrame:
+    query = f"SELECT * FROM read_parquet($files, hive_partitioning = false) WHERE {where}"
+    with connect() as connection:
+        return frame(connection, query, {"files": files, **parameters})
+
+
+def _instant(newest: Path, when: When) -> datetime:
+    """An instant as it was given; days back are counted from the newest row."""
+    if isinstance(when, datetime | str):
+        return parse_instant(when if isinstance(when, str) else when.isoformat())
+    with connect() as connection:
+        query = "SELECT max(epoch_us(event_time)) FROM read_parquet($file)"
+        ((last_us,),) = connection.execute(query, {"file": files.literal(newest)}).fetchall()
+    return from_ms(last_us / 1000) - timedelta(days=when)
+
+
+def _must_be_known(paths: Paths, device: str) -> None:
+    """Refuse a device of which no row is staged, naming those of which there are any."""
+    query = "SELECT DISTINCT device_name, device_id FROM read_parquet($files) ORDER BY ALL"
+    with connect() as connection:
+        files = {"files": partitions(paths.staging)}
+        known = connection.execute(query, files).fetchall()
+    if device not in {word for row in known for word in row}:
+        names = ", ".join(f"{name} ({own})" for name, own in known)
+        raise ConfigError(
+            f"no row of a device '{device}' is staged.",
+            where=str(paths.staging),
+            remedy=f"Name one of: {names}.",
+        )

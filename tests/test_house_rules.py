@@ -17,19 +17,19 @@ from lib.paths import NOTEBOOKS, ROOT
 # An arrow between modules runs one way: a layer imports itself and the layers above it.
 LAYERS = {
     "ground": "errors paths times files findings datapoints portuguese "
-    "settings credentials config tuya_codes progress spans",
+    "settings credentials config tuya_codes progress spans contract",
     "demo house": "demo",
-    "border and stores": "transport pace tuya tuya_logs raw journal attempts usage archive "
+    "border and stores": "transport pace tuya tuya_logs raw journal attempts usage archive found "
     "registry registry_lists registry_findings origins sources warehouse checks bookmark notify",
     "steps": "plan budget ingest collected answers refusals staging staging_findings staged_date "
-    "held marts",
+    "held marts quarantine",
     "analysis": "energy voltage spc tariff load coverage loss_causes losses loss_sums status "
     "alarm_kinds alarms",
     "page": "figures plots plots_coverage values latex latexmk page typesetting monograph study "
     "indicators tables",
     "run": "notebooks history pipeline doctor doctor_checks "
     "doctor_cloud doctor_store doctor_schedule runs",
-    "doors": "cli terminal",
+    "doors": "cli cli_data cli_quarantine terminal",
 }
 RANK = {name: rank for rank, names in enumerate(LAYERS.values()) for name in names.split()}
 JOB_BOUNDARIES = {"lib/notebooks.py", "lib/pipeline.py"}  # where any failure becomes a report

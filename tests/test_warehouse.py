@@ -1,0 +1,294 @@
+"""Reading for people: the catalogue, `readings()` and `tcc sql`; none of it hinders a run."""
+
+import csv
+import io
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+from typer.testing import CliRunner, Result
+
+from lib import cli, contract, warehouse
+from lib.config import Config, Device, Ingestion
+from lib.errors import ConfigError
+from lib.paths import Paths
+from tests.rows import at, build, contents, event, keep, report
+
+CONFIG = Config(
+    ingestion=Ingestion(retention_days=60), devices=(Device(id="plug01", name="Geladeira"),)
+)
+
+
+def filled(store: Paths) -> Paths:
+    """Three days of a plug with a name and one without, staged, built and in the catalogue."""
+    plug = [report(f"{day} {h:02d}:30", "cur_power", "100") for day in (10, 11, 12) for h in (1, 9)]
+    plug += [report(f"{day} 12:00", "cur_voltage", "1270") for day in (10, 11, 12)]
+    keep(store, [*plug, event("10 13:00", 2)])
+    keep(store, [report("11 05:00", "cur_power", "7")], device="plug02")
+    build(store, CONFIG)
+    warehouse.refresh_catalogue(store)
+    return store
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Paths:
+    """A store that no test changes."""
+    return filled(Paths.at(tmp_path_factory.mktemp("warehouse") / "data"))
+
+
+def count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    rows = connection.execute(f"SELECT count(*) FROM {table}").fetchall()
+    return int(rows[0][0])
+
+
+# ---- readings() --------------------------------------------------------------------------
+
+
+def test_rows_of_a_device_are_found_by_id_and_by_name(house: Paths) -> None:
+    by_name = warehouse.readings(house, "Geladeira", since="2026-03-01")
+    assert by_name.equals(warehouse.readings(house, "plug01", since=at("1")))
+    assert len(by_name) == 10 and by_name["event_time"].is_monotonic_increasing
+    assert by_name["code"].isna().sum() == 1  # going offline is a row without a code
+    assert [*by_name.columns] == [c.name for c in contract.tables()["readings"].columns]
+
+
+def test_since_counts_and_until_does_not(house: Paths) -> None:
+    since, until = "2026-03-10T09:30:00Z", "2026-03-11T01:30:00Z"
+    found = warehouse.readings(house, "plug01", since, until, code="cur_power")
+    assert [*found["event_time"]] == [at("10 09:30")]
+    assert len(warehouse.readings(house, "plug01", at("10 09:30"), at("11 01:31"))) == 4
+
+
+def test_an_instant_without_a_zone_is_utc(house: Paths) -> None:
+    naive = datetime(2026, 3, 12, 9, 30)  # noqa: DTZ001
+    found = warehouse.readings(house, "plug01", naive)
+    assert [*found["event_time"]] == [at("12 09:30"), at("12 12:00")]
+    shifted = warehouse.readings(house, "plug01", "2026-03-12T06:30:00-03:00")
+    assert found.equals(shifted)
+
+
+@pytest.mark.parametrize(("days", "rows"), [(0, 1), (0.2, 2), (1, 4), (2.5, 10)])
+def test_days_back_are_counted_from_the_newest_row(house: Paths, days: float, rows: int) -> None:
+    assert len(warehouse.readings(house, "Geladeira", since=days)) == rows
+
+
+def test_one_code_is_told_from_the_others(house: Paths) -> None:
+    volts = warehouse.readings(house, "Geladeira", since=30, code="cur_voltage")
+    assert volts["value_num"].tolist() == [127.0, 127.0, 127.0]
+    assert warehouse.readings(house, "Geladeira", since=30, code="cur_pover").empty
+
+
+def test_nothing_in_a_span_is_an_empty_frame_with_columns(house: Paths) -> None:
+    for since in ("2030-01-01", "2026-03-12T23:00Z"):
+        found = warehouse.readings(house, "plug02", since)
+        assert found.empty and "value_num" in found.columns
+
+
+def test_an_unknown_device_is_refused_with_those_that_are_known(house: Paths) -> None:
+    with pytest.raises(ConfigError) as refused:
+        warehouse.readings(house, "geladera", since=7)
+    assert "Geladeira (plug01), plug02 (plug02)" in str(refused.value)
+
+
+def test_what_is_no_instant_is_refused(house: Paths) -> None:
+    with pytest.raises(ConfigError, match="yesterday"):
+        warehouse.readings(house, "plug01", since="yesterday")
+
+
+def test_an_empty_store_says_what_to_run(store: Paths) -> None:
+    with pytest.raises(ConfigError, match="tcc run"):
+        warehouse.readings(store, "plug01", since=7)
+
+
+# ---- The catalogue -----------------------------------------------------------------------
+
+
+def test_the_catalogue_shows_every_table_for_people(house: Paths) -> None:
+    with warehouse.connect(house.catalogue) as connection:
+        views = connection.execute("SELECT view_name, comment FROM duckdb_views()").fetchall()
+        tables = {table.name: table.grain for table in contract.for_people()}
+        assert {name: text for name, text in views if name in tables} == tables
+        assert count(connection, "readings") == 11
+        for table in contract.for_people():
+            described = connection.execute(f"DESCRIBE {table.name}").fetchall()
+            shape = [(name, kind) for name, kind, *_ in described]
+            assert shape == [*table.shape, ("event_date", "DATE")]
+        columns = sum(len(table.columns) for table in contract.for_people())
+        assert count(connection, "columns") == columns
+        assert not connection.execute("FROM duckdb_tables()").fetchall()
+
+
+def test_an_empty_store_has_empty_tables_of_the_same_columns(store: Paths) -> None:
+    warehouse.refresh_catalogue(store)
+    with warehouse.connect(store.catalogue) as connection:
+        for table in contract.for_people():
+            described = connection.execute(f"DESCRIBE {table.name}").fetchall()
+            shape = [(name, kind) for name, kind, *_ in described]
+            assert shape == [*table.shape, ("event_date", "DATE")]
+            assert count(connection, table.name) == 0
+
+
+def test_the_catalogue_cannot_be_written_to(house: Paths) -> None:
+    with warehouse.connect(house.catalogue) as connection:
+        for statement in ("CREATE TABLE t (a INTEGER)", "DROP VIEW gaps"):
+            with pytest.raises(duckdb.InvalidInputException, match="read-only"):
+                connection.execute(statement)
+
+
+READER = """
+import sys
+import duckdb
+with duckdb.connect(sys.argv[1], read_only=True) as connection:
+    for line in sys.stdin:
+        print(connection.execute(line).fetchall()[0][0], flush=True)
+"""
+
+
+def test_a_reader_neither_hinders_a_run_nor_loses_its_catalogue(store: Paths) -> None:
+    filled(store)
+    command = [sys.executable, "-c", READER, str(store.catalogue)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as reader:  # type: ignore[call-overload]
+
+        def ask(table: str) -> int:
+            reader.stdin.write(f"SELECT count(*) FROM {table}\n")
+            reader.stdin.flush()
+            return int(reader.stdout.readline())
+
+        assert ask("readings") == 11
+        before = store.catalogue.stat().st_ino
+        keep(store, [report("13 01:00", "cur_power", "1")])
+        build(store, CONFIG)
+        warehouse.refresh_catalogue(store)
+        assert store.catalogue.stat().st_ino != before
+        assert ask("readings") == 12  # views name the files of every date
+        with warehouse.connect(store.catalogue) as connection:
+            assert count(connection, "readings") == 12
+        assert ask("energy_daily") > 0
+    assert reader.returncode == 0
+
+
+def test_a_reader_in_this_process_sees_a_refreshed_catalogue_too(store: Paths) -> None:
+    filled(store)
+    with warehouse.connect(store.catalogue) as reader:
+        for _ in range(2):
+            keep(store, [report("13 01:00", "cur_power", "1")], asked="21")
+            build(store, CONFIG)
+            warehouse.refresh_catalogue(store)
+            assert count(reader, "readings") == 12
+    assert [f.name for f in store.data.iterdir() if "tcc.duckdb" in f.name] == ["tcc.duckdb"]
+
+
+# ---- tcc sql -----------------------------------------------------------------------------
+
+
+def sql(store: Paths, *words: str) -> Result:
+    """Run `tcc sql` in this process."""
+    return CliRunner().invoke(cli.app, ["sql", *words, "--data-dir", str(store.data)])
+
+
+def test_a_question_is_answered_with_a_table(house: Paths) -> None:
+    query = "SELECT device_name, count(*) AS n, NULL AS x, '[b]' AS y FROM readings GROUP BY ALL"
+    done = sql(house, query + " ORDER BY n DESC")
+    assert done.exit_code == 0 and done.stderr == ""
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert lines == [
+        ["device_name", "n", "x", "y"],
+        ["Geladeira", "10", "NULL", "[b]"],
+        ["plug02", "1", "NULL", "[b]"],
+    ]
+
+
+def test_forty_rows_are_printed_unless_more_are_asked_for(house: Paths) -> None:
+    done = sql(house, "SELECT range AS n FROM range(100)")
+    assert len(done.stdout.splitlines()) == 1 + 40 + 1
+    assert "--rows" in done.stdout
+    done = sql(house, "SELECT range AS n FROM range(100) ORDER BY n DESC", "--rows", "100")
+    assert done.stdout.split() == ["n", *map(str, reversed(range(100)))]
+
+
+def test_all_rows_are_written_as_csv(house: Paths, tmp_path: Path) -> None:
+    file = tmp_path / "out.csv"
+    query = "SELECT range AS n, 'a,\"b\"' AS text, NULL AS x, 0.1 AS d FROM range(25000) ORDER BY n"
+    assert sql(house, query, "--csv", str(file)).exit_code == 0
+    rows = [*csv.reader(io.StringIO(file.read_text()))]
+    assert rows[0] == ["n", "text", "x", "d"]
+    assert rows[1:] == [[str(n), 'a,"b"', "", "0.1"] for n in range(25000)]
+    shown = sql(house, "SELECT event_time FROM readings ORDER BY 1 LIMIT 1", "--csv", "-")
+    assert shown.stdout == "event_time\n2026-03-10 01:30:00+00\n" and shown.stderr == ""
+
+
+def test_a_process_ends_in_one_paragraph_too(house: Paths) -> None:
+    command = [sys.executable, "-c", "from lib.cli import app; app()", "sql", "FROM nowhere"]
+    done = subprocess.run(
+        [*command, "--data-dir", str(house.data)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1 and done.stdout == ""
+    assert "nowhere does not exist" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_who_reads_only_the_first_lines_is_no_error(house: Paths) -> None:
+    command = [sys.executable, "-c", "from lib.cli import app; app()", "sql"]
+    query = "SELECT range FROM range(1000000)"
+    with subprocess.Popen(
+        [*command, query, "--csv", "-", "--data-dir", str(house.data)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout and process.stderr
+        assert process.stdout.readline() == "range\n"
+        process.stdout.close()
+        assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("SELECT * FRM readings", "syntax error"),
+        ("SELECT * FROM reading", 'Did you mean "readings"'),
+        ("SELECT nme FROM readings", "nme"),
+        ("SELECT 'a'::INTEGER", "Could not convert"),
+        ("SELECT error('deep inside') FROM range(3)", "deep inside"),
+        ("", "only one question"),
+        ("SELECT 1; SELECT 2", "only one question"),
+    ],
+)
+def test_a_wrong_question_is_told_in_one_paragraph(house: Paths, query: str, said: str) -> None:
+    done = sql(house, query)
+    assert done.exit_code == 1
+    assert said in " ".join(done.stderr.split()) and "Traceback" not in done.stderr
+    assert len(done.stderr.split("\n\n")) == 1 and "^" not in done.stderr
+    assert done.stdout == ""
+
+
+WRITING = (
+    "DROP VIEW readings",
+    "CREATE TABLE t AS FROM readings",
+    "INSERT INTO readings SELECT * FROM readings",
+    "COPY readings TO 'copied.csv'",
+    "EXPLAIN ANALYZE COPY readings TO 'copied.csv'",
+    "ATTACH 'other.duckdb'",
+    "SET enable_external_access = false",
+)
+
+
+def test_what_writes_is_refused_and_changes_nothing(
+    house: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before, catalogue = contents(house), house.catalogue.read_bytes()
+    for statement in WRITING:
+        done = sql(house, statement)
+        assert done.exit_code == 1 and "read-only" in done.stderr, statement
+    assert contents(house) == before and house.catalogue.read_bytes() == catalogue
+    assert not [*tmp_path.glob("*copied*"), *tmp_path.glob("other*")]
+
+
+def test_without_a_catalogue_it_is_said_what_to_run(store: Paths) -> None:
+    done = sql(store, "FROM readings")
+    assert done.exit_code == 1 and "tcc stage" in done.stderr
+    assert not store.data.exists()
