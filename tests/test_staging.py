@@ -9,7 +9,7 @@ import pytest
 
 from lib import checks as checks_
 from lib import files, raw, staging, warehouse
-from lib.errors import ConfigError, DataError
+from lib.errors import BadRawFile, ConfigError, DataError
 from lib.journal import Journal, Window
 from lib.paths import Paths
 from lib.times import DAY, stamp
@@ -400,3 +400,18 @@ def test_a_raw_file_that_is_gone_is_a_finding_and_its_window_is_asked_again(stor
     (store.raw / entry.file).unlink()
     assert "tcc.staging.missing_file" in {f.name for f in staging.run(store, CONFIG).findings}
     assert not Journal(store.journal).all()[0].complete
+
+
+@pytest.mark.parametrize("touched", [True, False])
+def test_a_byte_that_rots_is_found_whether_or_not_the_file_looks_touched(
+    store: Paths, touched: bool
+) -> None:
+    """Of a packed file that nobody touched since it was staged the checksum is compared."""
+    keep(store, [report("08 10:00", "cur_power", str(n)) for n in range(40)])
+    (file,) = store.raw.rglob("*.json.gz")
+    packed = bytearray(file.read_bytes())
+    packed[len(packed) // 2] ^= 1
+    file.write_bytes(packed)
+    since = file.stat().st_ctime + (-60 if touched else 60)
+    with pytest.raises(BadRawFile):
+        staging._check_again(file, file.parent.parent.name, since)
