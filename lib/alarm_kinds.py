@@ -7,7 +7,7 @@ do. Does not belong here: since when one is on (`alarms.py`), who is told (`noti
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from lib import spans, usage
+from lib import spans
 from lib.attempts import Attempt
 from lib.config import Config
 from lib.errors import PipelineError
@@ -15,9 +15,8 @@ from lib.notify import Alarm
 from lib.spans import Span
 from lib.status import Watched
 from lib.times import iso
-from lib.tuya_codes import error_of
+from lib.tuya_codes import TRIAL_OVER, USED_UP, error_of
 
-TRIAL_OVER = 28841002
 COLLECTION = "01_ingest"
 MOST_CHARACTERS = 300  # of what an error says
 FAILED, HORIZON, SILENT, LOST = "failed/", "horizon/", "silent/", "lost"
@@ -39,7 +38,7 @@ def judged(
     `calls` is how often the cloud was asked this month, `last` the newest collection.
     """
     code = last.code if last else None
-    known = code in (TRIAL_OVER, usage.QUOTA_USED_UP)  # then the collection fails for that
+    known = code in (TRIAL_OVER, USED_UP)  # then the collection fails for that
     fails = {k: said for k, said in (failed or {}).items() if not (known and k == COLLECTION)}
     return [
         *(_failed(step, said, now) for step, said in fails.items()),
@@ -84,7 +83,7 @@ def _trial(code: int | None) -> list[Alarm]:
 def _quota(code: int | None, calls: int, config: Config) -> list[Alarm]:
     limit = config.ingestion.monthly_calls
     pct = 100 * calls / limit if limit else 0.0
-    if code == usage.QUOTA_USED_UP:
+    if code == USED_UP:
         what = f"The monthly calls are used up ({code}); we counted {calls:,} of them."
     elif pct >= config.alarms.quota_pct:
         what = f"{calls:,} of {limit:,} calls of this month are used ({pct:.0f} %)."

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from lib import losses, notify, origins, registry, sources, status, usage
+from lib import attempts, losses, notify, origins, registry, sources, status, usage
 from lib.alarm_kinds import FAILED, HORIZON, LOST, SILENT, judged, lost
 from lib.config import Config
 from lib.errors import ConfigError, PipelineError
@@ -109,7 +109,7 @@ def _found(
         devices, seen = status.watched(paths, config, now=now), True
     except (PipelineError, OSError):
         devices, seen = [], False
-    calls, last = usage.used(paths, now), status.last_attempt(paths)
+    calls, last = usage.used(paths, now), attempts.last(paths)
     found = judged(devices, config, now=now, calls=calls, last=last, failed=outcome.failed)
     if seen:
         names = registry.names(paths, config.devices)

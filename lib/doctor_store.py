@@ -19,7 +19,7 @@ from lib.errors import OutOfTime
 from lib.journal import Entry, Journal
 from lib.status import Watched
 from lib.times import DAY
-from lib.tuya_codes import error_of
+from lib.tuya_codes import USED_UP, error_of
 
 COLLECT = "Run: tcc ingest"
 READ_AGAIN_H = 24.0  # with less left, one day without a run is a loss
@@ -39,11 +39,11 @@ def quota(visit: Visit) -> Check:
     said = f"{used:,} of {limit:,} calls this month, {end}."
     fewer = "Run less often, or name only the devices you need in config.toml."
     answers = [one.code for one in (*visit.attempts[-1:], visit.refused) if one]
-    refused = usage.QUOTA_USED_UP in answers
+    refused = USED_UP in answers
     if refused:
         said = f"The cloud says that this month's calls are used up; we counted {used:,}."
     if used >= limit or refused:
-        return bad(said, f"{error_of({'code': usage.QUOTA_USED_UP}, '').remedy} {fewer}")
+        return bad(said, f"{error_of({'code': USED_UP}, '').remedy} {fewer}")
     tight = used >= limit * visit.config.alarms.quota_pct / 100 or (expected or 0) > limit
     return warning(said, fewer) if tight else good(said)
 

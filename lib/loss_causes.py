@@ -21,6 +21,7 @@ from lib.journal import Entry
 from lib.paths import Paths
 from lib.spans import Span, missing
 from lib.times import iso
+from lib.tuya_codes import TRIAL_OVER, USED_UP
 
 EXPIRED, NOT_LOGGED = "expired", "not logged"
 CAUSES = {
@@ -31,14 +32,14 @@ CAUSES = {
     NOT_LOGGED: ("device offline", "silence"),
 }
 # https://github.com/rospogrigio/localtuya/issues/2079, https://github.com/jasonacox/tinytuya/issues/346
-_QUOTA_SPENT, _TRIAL_OVER = 28841004, 28841002
 _NAMED = {
     "quota": "quota",
     "deadline": "deadline",
     "OutOfTime": "deadline",
     "interrupted": "collector down",
 }
-# After such an answer a run asks nothing more of the device, nor notes what it left.
+# Such an answer is of the device, not of the span: it also explains what the run had not planned
+# to ask, such as the minutes up to its own instant.
 _REFUSALS = {"SourceRejected", "DeviceRejected"}
 # A run that began so long after the end of its youngest window did not want what came since.
 _SLACK = timedelta(minutes=1)
@@ -155,8 +156,8 @@ def _said(attempt: Attempt, device_id: str, past: Past) -> Iterator[Claim]:
 
 
 def _cause(error: str, code: int | None, at: datetime) -> Cause:
-    if code in (_QUOTA_SPENT, _TRIAL_OVER):
-        name = "quota" if code == _QUOTA_SPENT else "account expired"
+    if code in (USED_UP, TRIAL_OVER):
+        name = "quota" if code == USED_UP else "account expired"
     else:
         name = _NAMED.get(error, "API error")
     return Cause(name, code, error, at)

@@ -77,15 +77,10 @@ def of(paths: Paths, config: Config, *, now: datetime) -> Status:
         files=len(entries),
         quarantined=len(quarantined),
         last_run=_last_run(paths),
-        last_attempt=last_attempt(paths),
+        last_attempt=attempts.last(paths),
         calls=usage.used(paths, now),
         monthly_calls=config.ingestion.monthly_calls,
     )
-
-
-def last_attempt(paths: Paths) -> Attempt | None:
-    """The newest collection that asked the cloud, if there was one."""
-    return attempts.last(paths)
 
 
 def _device(

@@ -22,7 +22,8 @@ from lib.errors import (
 
 Consequence = Literal["retry", "renew", "skip", "other address", "stop"]
 
-SIGN_INVALID, CLOCK_OFF, PATH_INVALID, USED_UP = 1004, 1013, 1108, 28841004
+SIGN_INVALID, CLOCK_OFF, PATH_INVALID = 1004, 1013, 1108
+TRIAL_OVER, USED_UP = 28841002, 28841004
 THROTTLED = (1110, 1111, 1112, 1113, 1199, 40000309)
 NOT_OPENED = (PATH_INVALID, 28841101, 28841105, 28841106)  # this endpoint only: another may answer
 
@@ -74,7 +75,7 @@ _PROJECT = {
     2406: f"{_REGION} If it is right, the project is too old: create a new one there (Cloud > "
     "Development > Create Cloud Project) and link the app account to it.",
     28841001: f"At {_MENU} Service API > Go to Authorize: add IoT Core.",
-    28841002: "Extend the trial TODAY: at platform.tuya.com, Cloud > Cloud Services > IoT Core > "
+    TRIAL_OVER: "Extend the trial TODAY: at platform.tuya.com, Cloud > Cloud Services > IoT Core > "
     "View Details > Extend Trial Period; it may take a day to work. The 7-day clock is running.",
     USED_UP: "The monthly calls are used up until the first of the month; `tcc doctor` shows how "
     "many. Plans: at platform.tuya.com, Cloud > Cloud Services > IoT Core > View Details.",
@@ -102,7 +103,7 @@ _CLASSES: tuple[tuple[type[SourceError], dict[int, str]], ...] = (
     (SourceRejected, _PROJECT | _CLOSED | _UNACCEPTED),
 )
 _RISKS = dict.fromkeys(_PROJECT, f"Until it is mended nothing is collected, and {_FORGOTTEN}") | {
-    28841002: f"NOTHING IS COLLECTED ANY MORE: {_FORGOTTEN} What is older is lost for ever.",
+    TRIAL_OVER: f"NOTHING IS COLLECTED ANY MORE: {_FORGOTTEN} What is older is lost for ever.",
 }
 
 

@@ -11,8 +11,6 @@ from datetime import datetime
 from lib import files
 from lib.paths import Paths
 
-QUOTA_USED_UP = 28841004
-
 
 def add(paths: Paths, now: datetime, calls: int) -> None:
     """Count calls that were made in the month of an instant."""

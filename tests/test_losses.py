@@ -243,7 +243,7 @@ def test_a_collection_that_ended_early_explains_what_it_did_not_reach(store: Pat
 
 
 def test_a_refused_device_explains_all_that_was_left_of_it(store: Paths) -> None:
-    """After a refusal a run asks nothing more of the device, and does not note what it left."""
+    """A refusal is of the device: whatever could be read of it then was refused."""
     begun(store, PLUG)
     refused = without("08", "08 01:00", "DeviceRejected", 1106)
     tried(store, "09", refused)
