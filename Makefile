@@ -37,7 +37,7 @@ demo: setup tex ## set up, then run the whole pipeline on the demo house: no acc
 	echo "Set-up: $$((ready - $(START))) s. Main job: $$((end - ready)) s."; exit $$status
 
 test: setup-test tex poppler check ## set up, then every check and every test
-	@$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 check: setup-test ## what runs before each commit
 	@if [ -e .git ] && git --version >/dev/null 2>&1; then $(RUN) pre-commit run --all-files; else \

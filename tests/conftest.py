@@ -9,10 +9,13 @@ import pytest
 
 from lib.paths import ROOT, Paths
 
-# A suite that was started in the background ignores Ctrl+C, and so would all that it starts:
-# tests that interrupt a process would wait for ever.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+# A suite started by a server or in the background may ignore or block Ctrl+C and the request to
+# end, and so would all that it starts: tests that interrupt a process would wait in vain.
+signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
+if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 SERIES_DIR = Path(os.environ.get("TCC_SERIES_DIR") or ROOT.parent / "shared" / "data")
 USERS_OWN = re.compile(r"^(TUYA_|ACCESS_|TCC_)|^(API_ENDPOINT|DEVICE_MAPPING_PATH)$")
