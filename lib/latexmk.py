@@ -4,6 +4,7 @@ Belongs here: the command, its environment and deadline, the reading of its log.
 belong here: which document, and what becomes of the PDF (`monograph.py`).
 """
 
+import hashlib
 import os
 import re
 import shutil
@@ -26,7 +27,9 @@ _TOO_WIDE = re.compile(r"^(Overfull \\hbox \((\d+\.\d+)pt too wide\).*)", re.MUL
 _PAGES = re.compile(r"Output written on .*?\((\d+) pages?", re.DOTALL)
 WIDEST_PT = 5.0
 # What a run that stopped half-way may leave torn; the log stays.
-_AUXILIARY = ("aux", "bbl", "lof", "lot", "out", "toc", "fls", "fdb_latexmk", "brf", "idx")
+_CARRIED = ("aux", "bbl", "lof", "lot", "out", "toc", "brf", "idx")
+_AUXILIARY = (*_CARRIED, "fls", "fdb_latexmk")
+MOST_RUNS = 5
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,31 @@ class Job:
 
 
 def run(job: Job, *, timeout_s: float) -> None:
-    """Run LaTeX and BibTeX as often as needed. Raises TypesettingFailed and LatexMissing."""
+    """Run LaTeX and BibTeX until nothing changes any more.
+
+    latexmk alone ends too early at times: it tells versions of a file apart by size and whole
+    seconds, and two passes in one second may change page numbers in the contents only.
+    Raises TypesettingFailed and LatexMissing.
+    """
+    for _ in range(MOST_RUNS):
+        before = _auxiliary(job)
+        _latexmk(job, timeout_s)
+        if _auxiliary(job) == before:
+            return
+    raise _failed(
+        f"The contents or references still change after {MOST_RUNS} runs",
+        where=str(job.log),
+        remedy="Look for text that depends on its own page number.",
+    )
+
+
+def _auxiliary(job: Job) -> dict[str, str]:
+    """What a pass leaves for the next one: the hash of each auxiliary file."""
+    found = (file for kind in _CARRIED for file in job.output.rglob(f"*.{kind}"))
+    return {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in found}
+
+
+def _latexmk(job: Job, timeout_s: float) -> None:
     if not (latexmk := shutil.which("latexmk")):
         raise LatexMissing(
             "LaTeX is not installed, so there is no PDF.",

@@ -1,6 +1,7 @@
 """The monograph: real LaTeX on invented values; wrong keys and broken text leave the old PDF."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from lib.monograph import Built, build, check_keys
 from lib.page import Page, Vintage
 from lib.paths import TCC, Paths
 from lib.values import typeset
+from tests.conftest import digest
 
 needs_latex = pytest.mark.skipif(shutil.which("latexmk") is None, reason="latexmk: make tex")
 
@@ -244,7 +246,7 @@ def test_two_builds_of_the_same_inputs_are_the_same_bytes(
     simulated: tuple[Paths, Built, Path], tmp_path: Path
 ) -> None:
     again = build(fill(tmp_path / "elsewhere", simulated=True))
-    assert again.pdf.read_bytes() == simulated[2].read_bytes()
+    assert digest(again.pdf) == digest(simulated[2])
 
 
 @needs_latex
@@ -253,7 +255,7 @@ def test_a_lost_or_altered_pdf_is_set_again(simulated: tuple[Paths, Built, Path]
     paths, built, copy = simulated
     built.pdf.write_bytes(b"%PDF-1.5 altered")
     assert build(paths).rebuilt
-    assert built.pdf.read_bytes() == copy.read_bytes()
+    assert digest(built.pdf) == digest(copy)
 
 
 def small(folder: Path, body: str) -> tuple[Paths, Path]:
@@ -268,17 +270,17 @@ def small(folder: Path, body: str) -> tuple[Paths, Path]:
 @pytest.mark.slow
 def test_the_last_good_pdf_stays_after_a_failure(tmp_path: Path) -> None:
     paths, source = small(tmp_path, "\nBom.\n")
-    good = build(paths, source=source).pdf.read_bytes()
+    good = digest(build(paths, source=source).pdf)
     small(tmp_path, "\nRuim.\n\\comandoinexistente\n")
     with pytest.raises(TypesettingFailed) as caught:
         build(paths, source=source)
     assert caught.value.where == "texto/monografia.tex:3"
     assert "Undefined control sequence" in caught.value.what
     assert str(paths.latex / "monografia.log") in caught.value.remedy
-    assert paths.pdf.read_bytes() == good
+    assert digest(paths.pdf) == good
     small(tmp_path, "\nBom.\n")
     build(paths, source=source)
-    assert paths.pdf.read_bytes() == good
+    assert digest(paths.pdf) == good
 
 
 @needs_latex
@@ -325,6 +327,42 @@ def test_without_a_year_there_are_no_parentheses(tmp_path: Path) -> None:
     job = preamble(tmp_path, r"Fonte: \TCCautoria.")
     latexmk.run(job, timeout_s=60)
     assert "Fonte: elaborada pelo autor." in text_of(job.pdf)
+
+
+def latexmk_that(does: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> latexmk.Job:
+    """A document, and a latexmk of our own that knows its output folder as $out."""
+    script = folder / "bin" / "latexmk"
+    script.parent.mkdir()
+    find = "for a; do case $a in -outdir=*) out=${a#-outdir=};; esac; done"
+    script.write_text(f"#!/bin/sh\n{find}\n{does}\n", "utf-8")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
+    return latexmk.Job(folder, "texto", folder / "build", (), 0)
+
+
+@needs_latex
+@pytest.mark.slow
+def test_the_contents_are_right_where_latexmk_ends_too_early(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_pass = 'exec pdflatex -halt-on-error -output-directory="$out" texto.tex'
+    job = latexmk_that(one_pass, tmp_path, monkeypatch)
+    sections = r"\section{S}\newpage" * 59 + r"\section{S}\typeout{on=\thepage}"
+    body = r"\setcounter{page}{200}\tableofcontents\newpage" + sections
+    (tmp_path / "texto.tex").write_text(MINIMAL % body, "utf-8")
+    latexmk.run(job, timeout_s=60)
+    told = re.findall(r"^60 S\s+(\d+)$", text_of(job.pdf), re.MULTILINE)
+    assert told == re.findall(r"^on=(\d+)$", job.log.read_text("utf-8"), re.MULTILINE) == ["262"]
+
+
+def test_a_text_that_never_settles_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restless = 'echo x >> "$out/texto.toc"; touch "$out/texto.pdf"'
+    job = latexmk_that(restless, tmp_path, monkeypatch)
+    with pytest.raises(TypesettingFailed, match="still change after 5 runs"):
+        latexmk.run(job, timeout_s=60)
+    assert (job.output / "texto.toc").read_text("utf-8") == "x\n" * 5
 
 
 @needs_latex
