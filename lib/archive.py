@@ -7,6 +7,7 @@ one), so no window of it counts as held.
 """
 
 import hashlib
+import os
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -135,8 +136,7 @@ def adopt_strays(
     are read; `entered` are the files entered since then. No event is from `latest_ms` or later.
     Returns the new entries and the files set aside.
     """
-    candidates = {str(f.relative_to(paths.raw)): f for f in _changed(paths.raw, scanned_at)}
-    unknown = candidates.keys() - entered
+    unknown = set(_changed(paths.raw, scanned_at)) - entered
     lines = found.lines_of(paths, unknown) if unknown else {}
     adopted, bad = [], []
     for name in sorted(unknown):
@@ -144,12 +144,12 @@ def adopt_strays(
         if before and not found.taken_back(before[-1]):
             continue
         try:
-            entry = found.entry_of(candidates[name], name, before, latest_ms=latest_ms)
+            entry = found.entry_of(file := paths.raw / name, name, before, latest_ms=latest_ms)
         except BadRawFile as error:
-            bad.append(raw.set_aside(paths, candidates[name], error, None))
+            bad.append(raw.set_aside(paths, file, error, None))
             continue
         # Cut off on its way out or back: `tcc quarantine retry` ends that.
-        halfway = raw.linked(candidates[name], (paths.quarantine / name).parent)
+        halfway = raw.linked(file, (paths.quarantine / name).parent)
         adopted += [entry] if not halfway and (entry.rows or not before) else []
     adopted.sort(key=lambda entry: (entry.asked_at, entry.file))
     for entry in adopted:
@@ -157,17 +157,25 @@ def adopt_strays(
     return adopted, bad
 
 
-def _changed(root: Path, since: float | None) -> Iterator[Path]:
-    """Raw files in folders that changed; a moved folder keeps its times, its parent does not."""
+def _changed(root: Path, since: float | None) -> Iterator[str]:
+    """Names of raw files in folders that changed.
+
+    A moved folder keeps its times, its parent does not. As text: there may be many.
+    """
     limit = 0.0 if since is None else since - SLACK_S
     for device in _folders(root):
         moved = device.stat().st_ctime >= limit
         for day in _folders(device):
             if moved or day.stat().st_ctime >= limit:
-                yield from (f for f in day.iterdir() if f.name.endswith((".json", ".json.gz")))
+                with os.scandir(day) as found:
+                    kept = [f.name for f in found if f.name.endswith((".json", ".json.gz"))]
+                yield from (f"{device.name}/{day.name}/{name}" for name in kept)
 
 
-def _folders(root: Path) -> list[Path]:
-    if not root.exists():
+def _folders(root: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
+    if not Path(root).exists():
         return []
-    return sorted(f for f in root.iterdir() if f.is_dir() and f.name[0] not in "._")
+    with os.scandir(root) as found:
+        return sorted(
+            (f for f in found if f.name[0] not in "._" and f.is_dir()), key=lambda f: f.name
+        )

@@ -15,15 +15,20 @@ def names(table: str) -> list[str]:
     return sorted(file.stem for file in (paths.SQL / "checks").glob(f"{table}_*.sql"))
 
 
-def offenders(
-    connection: Connection, table: str, file: Path, day: str
-) -> dict[str, list[tuple[Any, ...]]]:
-    """The rows of a partition's file that offend each check on its table."""
+def look_at(connection: Connection, file: Path) -> None:
+    """Let SQL see a partition's file as `partition`."""
     quoted = str(file).replace("'", "''")  # a view cannot have parameters; the path is ours
     connection.execute(
         "CREATE OR REPLACE TEMP VIEW partition AS SELECT * FROM read_parquet("
         f"'{quoted}', file_row_number = true, hive_partitioning = false)"
     )
+
+
+def offenders(
+    connection: Connection, table: str, file: Path, day: str
+) -> dict[str, list[tuple[Any, ...]]]:
+    """The rows of a partition's file that offend each check on its table."""
+    look_at(connection, file)
     return {
         name: warehouse.run(connection, f"checks/{name}", {"day": day}).fetchall()
         for name in names(table)

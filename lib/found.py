@@ -70,7 +70,8 @@ def entry_of(
     sha256 = hashlib.sha256(raw.content(file)).hexdigest()
     for line in before:
         if line.sha256 == sha256:
-            return replace(line, file=name, rows=len(rows), dates=dates, pages=None)
+            again = replace(line, file=name, rows=len(rows), dates=dates, pages=None)
+            return replace(again, packed_sha256=raw.digest(file))
     named = _NAMED.search(Path(name).name) if as_found and not before else None
     packed = bool(named and named[5])
     ours = packed and (all(map(_by_us, rows)) if rows else raw.content(file) == raw.encode([]))
@@ -88,6 +89,7 @@ def entry_of(
         rows=len(rows),
         sha256=sha256,
         dates=dates,
+        packed_sha256=raw.digest(file),
     )
 
 

@@ -34,7 +34,8 @@ class Entry:
     `asked_at` is when the cloud was asked, `dates` the UTC dates of the events. A window
     counts as held only where `complete`. A later entry of the same file replaces it: so a
     file that went bad is taken back without changing a line. Only a line written when the
-    cloud was asked has `pages`; the others may stand anywhere in the journal.
+    cloud was asked has `pages`; the others may stand anywhere in the journal. `sha256` is of
+    the rows' bytes, `packed_sha256` of the file's as it lies there; older lines have none.
     """
 
     file: str
@@ -50,6 +51,7 @@ class Entry:
     version: str = lib.__version__
     origin_sha256: str = ""
     reports_only: bool = False
+    packed_sha256: str = ""
 
     def line(self) -> str:
         """The entry as one line of JSON."""

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -102,25 +102,16 @@ def _parsed(path: Path, plain: bytes) -> Any:
 
 def read(path: Path) -> list[Row]:
     """The rows of a raw file. Raises BadRawFile with the reason."""
-    return _rows(path, content(path))
+    return rows_of(path, content(path))
 
 
-def _rows(path: Path, plain: bytes) -> list[Row]:
+def rows_of(path: Path, plain: bytes) -> list[Row]:
+    """The rows that the unpacked bytes of a file are. Raises BadRawFile with the reason."""
     rows = _parsed(path, plain)
     if isinstance(rows, dict) and rows.get("success") is False:
         raise bad_file(path, f"it is an answer of the cloud with error {rows.get('code')}")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise bad_file(path, "it is not a list of log rows")
-    return rows
-
-
-def verify(path: Path, entry: Entry) -> list[Row]:
-    """The rows of a raw file, checked against its line in the journal. Raises BadRawFile."""
-    plain = content(path)
-    rows = _rows(path, plain)
-    check_device(path, rows, entry.device_id)
-    if hashlib.sha256(plain).hexdigest() != entry.sha256:
-        raise bad_file(path, "its content is not what the journal says")
     return rows
 
 
@@ -156,20 +147,19 @@ def write_window(
 ) -> Entry:
     """Keep an answered window for ever: first the file, then its line in the journal.
 
-    An empty window is a file too, and a window asked again is a new file. Only `complete`
-    windows count as held. The packed file's own time says when the cloud was asked.
+    A window asked again, or empty, is a new file too. Only `complete` windows count as held.
+    The packed file's own time says when the cloud was asked.
     """
     kept = [*_marked(rows, window.device_id, asked_at, ingested_by)]
+    # Without its hash staging looks at the rows themselves, and sets them aside.
+    foreign = any(row["device_id"] != window.device_id for row in kept)
     plain = encode(kept)
+    packed = gzip.compress(plain, 6, mtime=int(asked_at.timestamp()))
     dates = event_dates(kept, to_ms(asked_at) + DAY_MS)
-    stem = f"{window.device_id}_{stamp(window.start)}_{stamp(window.end)}_logs"
-    stem += "" if complete else "_import" if origin_sha256 else "_partial"
     day = f"{window.start:%Y-%m-%d}" if complete or not dates else dates[-1]
-    file = files.write_new(
-        paths.raw / window.device_id / day,
-        lambda n: f"{stem}{'' if n == 1 else f'-{n}'}.json.gz",
-        gzip.compress(plain, 6, mtime=int(asked_at.timestamp())),
-    )
+    folder = paths.raw / window.device_id / day
+    names = _names(window, "" if complete else "_import" if origin_sha256 else "_partial")
+    file = files.write_new(folder, names, packed)
     entry = Entry(
         file=str(file.relative_to(paths.raw)),
         device_id=window.device_id,
@@ -183,9 +173,16 @@ def write_window(
         pages=pages,
         origin_sha256=origin_sha256,
         reports_only=reports_only,
+        packed_sha256="" if foreign else hashlib.sha256(packed).hexdigest(),
     )
     Journal(paths.journal).append(entry)
     return entry
+
+
+def _names(window: Window, kind: str) -> Callable[[int], str]:
+    """The names that the file of a window may take."""
+    stem = f"{window.device_id}_{stamp(window.start)}_{stamp(window.end)}_logs{kind}"
+    return lambda n: f"{stem}{'' if n == 1 else f'-{n}'}.json.gz"
 
 
 def _marked(rows: Iterable[Row], device_id: str, at: datetime, by: str) -> Iterator[Row]:

@@ -4,9 +4,9 @@ Belongs here: running the SQL on the files of a date. Does not belong here: whic
 (`staging.py`).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -17,11 +17,30 @@ from lib.config import Config
 from lib.datapoints import KNOWN, CodeSpec
 from lib.errors import BadRawFile, DataError
 from lib.findings import Finding
-from lib.journal import Entry, Journal
+from lib.journal import Entry
 from lib.paths import Paths
+from lib.staging_files import Bad, Raw
 from lib.warehouse import Connection
 
-FilesOf = Callable[[str], list[str]]
+
+@dataclass
+class Outcome:
+    """What became of the raw rows of one date, and of its files.
+
+    `came` rows are staged + duplicate + conflicting; `by_file` tells how many came of each.
+    `unspecified` and `misfits` are rows of the SQL files of that name.
+    """
+
+    day: str
+    came: int = 0
+    staged: int = 0
+    duplicate: int = 0
+    conflicting: int = 0
+    incomplete: int = 0
+    by_file: dict[str, int] = field(default_factory=dict)
+    unspecified: list[tuple[str, str, bool]] = field(default_factory=list)
+    misfits: list[tuple[str, str, int, str]] = field(default_factory=list)
+    bad: Bad = field(default_factory=Bad)
 
 
 @dataclass
@@ -42,8 +61,12 @@ class Report:
     conflicting: int = 0
     undated: dict[str, int] = field(default_factory=dict)
     quarantined: list[Path] = field(default_factory=list)
+    aside: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
     seconds: float = 0.0
+    _known: dict[tuple[str, str], bool] = field(default_factory=dict)
+    _misfits: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
 
     @property
     def quarantined_rows(self) -> int:
@@ -55,10 +78,41 @@ class Report:
         """All rows that this run had to do with."""
         return self.came + self.quarantined_rows
 
+    def add(self, one: Outcome) -> None:
+        """Enter what became of a date."""
+        self.came += one.came
+        self.staged += one.staged
+        self.duplicate += one.duplicate
+        self.conflicting += one.conflicting
+        for name, rows in one.by_file.items():
+            if name in self.undated:
+                self.undated[name] -= rows
+        if one.conflicting:
+            self.findings.append(said.conflict(one.day, one.conflicting))
+        if one.incomplete:
+            self.findings.append(said.incomplete(one.day, one.incomplete))
+        self._known |= {(device, code): known for device, code, known in one.unspecified}
+        for device, code, rows, example in one.misfits:
+            before, other = self._misfits.get((device, code), (0, example))
+            self._misfits[device, code] = before + rows, min(example, other)
+        self.add_bad(one.bad)
+
+    def add_bad(self, bad: Bad) -> None:
+        """Enter files that cannot be used."""
+        self.gone |= set(bad.gone)
+        for moved, name, entry in bad.aside:
+            self.set_aside(moved, name, entry)
+
     def set_aside(self, moved: Path, name: str, entry: Entry | None) -> None:
         """Enter a file that was moved to the quarantine, with the rows that it was known for."""
         self.quarantined.append(moved)
+        self.aside.add(name)
         self.undated.setdefault(name, entry.rows if entry else 0)
+
+    def by_code(self) -> list[Finding]:
+        """What was staged with a typical scale or without any, or without its number."""
+        typical = [said.unspecified(*key, known) for key, known in sorted(self._known.items())]
+        return typical + [said.misfit(*key, *own) for key, own in sorted(self._misfits.items())]
 
 
 def prepare(connection: Connection, paths: Paths, config: Config) -> None:
@@ -80,52 +134,59 @@ def _typed(spec: CodeSpec) -> tuple[int, str, bool, bool]:
     return spec.scale, spec.unit, spec.is_number, spec.is_integer
 
 
-def build(
-    connection: Connection, paths: Paths, day: str, files_of: FilesOf, report: Report
-) -> None:
+def build(connection: Connection, store: Raw, day: str) -> Outcome:
     """Build the partition of one date and put it in the old one's place.
 
     A raw file that cannot be read is set aside, and the date built without it.
     """
-    target = warehouse.partition(paths.staging, day)
-    names = files_of(day)
+    outcome, target = Outcome(day), warehouse.partition(store.paths.staging, day)
+    while names := store.sound(day, outcome.bad):
+        if _read(connection, store, day, names, outcome.bad):
+            break
     if not names:
         target.unlink(missing_ok=True)
-        return
-    sources = [files.literal(paths.raw / name) for name in names]
-    parameters = {"files": sources, "day": day, "root_length": len(str(paths.raw))}
+        return outcome
+    with files.replacing(target, check=lambda written: _check(connection, written, day)) as new:
+        warehouse.write_parquet(connection, "staged", new)
+    return _counted(connection, target, outcome)
+
+
+def _read(connection: Connection, store: Raw, day: str, names: list[str], bad: Bad) -> bool:
+    """Read the rows of files; False where some had to be set aside after all."""
+    sources = [files.literal(store.paths.raw / name) for name in names]
+    parameters = {"files": sources, "names": names, "day": day}
     try:
         warehouse.run(connection, "stage_date", parameters)
     except duckdb.Error:
-        if not _set_aside_unreadable(connection, paths, names, report):
+        before = len(bad.aside)
+        for name in names:
+            if error := unreadable(connection, store.paths.raw / name):
+                store.set_aside(name, error, bad)
+        if len(bad.aside) == before:
             raise
-        build(connection, paths, day, files_of, report)
-        return
-    with files.replacing(target, check=lambda written: _check(connection, written, day)) as new:
-        warehouse.write_parquet(connection, "staged", new)
-    counts = warehouse.run(connection, "stage_counts").fetchall()[0]
-    report.came += counts[0]
-    report.staged += counts[1]
-    report.duplicate += counts[2]
-    report.conflicting += counts[3]
-    for name, rows in warehouse.run(connection, "stage_files").fetchall():
-        if name in report.undated:
-            report.undated[name] -= rows
-    report.findings += [said.conflict(day, counts[3])] if counts[3] else []
-    report.findings += [said.incomplete(day, counts[4])] if counts[4] else []
+        return False
+    return True
 
 
-def _set_aside_unreadable(
-    connection: Connection, paths: Paths, names: list[str], report: Report
-) -> bool:
-    """Find the files that DuckDB cannot read, whatever Python makes of them."""
-    known = {entry.file: entry for entry in Journal(paths.journal).all()}
-    before = len(report.quarantined)
-    for name in names:
-        if error := unreadable(connection, file := paths.raw / name):
-            moved = raw.set_aside(paths, file, error, known.get(name))
-            report.set_aside(moved, name, known.get(name))
-    return len(report.quarantined) > before
+def _counted(connection: Connection, written: Path, outcome: Outcome) -> Outcome:
+    """Add what the date was made of."""
+    checks.look_at(connection, written)
+    ((came, staged, duplicate, conflicting, incomplete),) = _rows(connection, "stage_counts")
+    return replace(
+        outcome,
+        came=came,
+        staged=staged,
+        duplicate=duplicate,
+        conflicting=conflicting,
+        incomplete=incomplete,
+        by_file=dict(_rows(connection, "stage_files")),
+        unspecified=_rows(connection, "stage_unspecified"),
+        misfits=_rows(connection, "stage_misfits"),
+    )
+
+
+def _rows(connection: Connection, name: str) -> list[Any]:
+    return warehouse.run(connection, name).fetchall()
 
 
 def unreadable(connection: Connection, file: Path) -> BadRawFile | None:
@@ -135,13 +196,6 @@ def unreadable(connection: Connection, file: Path) -> BadRawFile | None:
     except duckdb.Error as error:
         return raw.bad_file(file, f"DuckDB cannot read it ({str(error).splitlines()[0]})")
     return None
-
-
-def unspecified(connection: Connection) -> list[Finding]:
-    """What was staged with a typical scale or without any, or without its number."""
-    rows = warehouse.run(connection, "stage_unspecified").fetchall()
-    misfits = warehouse.run(connection, "stage_misfits").fetchall()
-    return [said.unspecified(*row) for row in rows] + [said.misfit(*row) for row in misfits]
 
 
 def _check(connection: Connection, written: Path, day: str) -> None:

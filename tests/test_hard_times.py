@@ -24,7 +24,19 @@ from typing import IO, Any
 import nbformat
 import pytest
 
-from lib import archive, files, ingest, marts, origins, page, raw, sources, staging, warehouse
+from lib import (
+    archive,
+    files,
+    ingest,
+    marts,
+    origins,
+    page,
+    raw,
+    sources,
+    staging,
+    staging_files,
+    warehouse,
+)
 from lib.config import Config, Device, Ingestion
 from lib.demo.catalogue import SENSOR, TV
 from lib.demo.faults import Fault
@@ -140,7 +152,7 @@ def whole(store: Paths) -> list[Entry]:
     entries = Journal(store.journal).all()
     for entry in entries:
         if entry.rows or entry.complete:
-            raw.verify(store.raw / entry.file, entry)
+            staging_files.verify(store.raw / entry.file, entry)
     return entries
 
 
@@ -660,14 +672,14 @@ def test_no_flipped_bit_of_a_raw_file_passes_for_other_rows(
     store = moved(good["collected"], tmp_path / "store")
     entry = min((e for e in Journal(store.journal).all() if e.rows), key=lambda e: e.rows)
     file = store.raw / entry.file
-    packed, told = file.read_bytes(), raw.verify(file, entry)
+    packed, told = file.read_bytes(), staging_files.verify(file, entry)
     noticed = 0
     for position in range(0, len(packed), max(1, len(packed) // 300)):
         spoiled = bytearray(packed)
         spoiled[position] ^= 1 << (position % 8)
         file.write_bytes(spoiled)
         try:
-            assert raw.verify(file, entry) == told
+            assert staging_files.verify(file, entry) == told
         except BadRawFile as error:
             noticed += 1
             assert entry.file in error.where and error.risk and error.remedy

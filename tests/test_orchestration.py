@@ -65,7 +65,6 @@ def test_each_step_has_its_checks_and_those_before_the_page_block() -> None:
         ("raw_tuya_logs", "findings"): False,
         ("staging_tuya_logs", "findings"): False,
         ("staging_tuya_logs", "staging_date"): True,
-        ("staging_tuya_logs", "staging_key"): True,
         ("staging_tuya_logs", "staging_order"): True,
         ("marts", "findings"): False,
         ("energy", "findings"): True,
@@ -82,7 +81,7 @@ def test_every_sql_check_is_shown() -> None:
 def test_the_job_runs_every_asset_and_check() -> None:
     job = defs.resolve_job_def(JOB)
     assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == set(CHAIN)
-    assert len(job.asset_layer.asset_graph.asset_check_keys) == 8
+    assert len(job.asset_layer.asset_graph.asset_check_keys) == 7
 
 
 def test_the_schedule_is_hourly_in_the_site_s_time_zone_and_on() -> None:
@@ -196,13 +195,13 @@ def test_rows_that_offend_a_check_are_counted(here: Paths) -> None:
     duckdb.sql(f"COPY ({query}) TO '{target}'")
     found = {r.check_name: r for r in checks.newest_partition(duckdb=in_memory())}
     counts = {name: result.metadata["offenders"].value for name, result in found.items()}
-    assert counts == {"staging_key": 1, "staging_date": 1, "staging_order": 0}
-    assert [name for name, result in found.items() if result.passed] == ["staging_order"]
+    assert counts == {"staging_date": 1, "staging_order": 1}
+    assert not any(result.passed for result in found.values())
 
 
 def test_an_empty_store_offends_no_check(here: Paths) -> None:
     found = list(checks.newest_partition(duckdb=in_memory()))
-    assert len(found) == 3 and all(result.passed for result in found)
+    assert len(found) == 2 and all(result.passed for result in found)
 
 
 @pytest.mark.parametrize(("found", "passed"), [([], True), ([BLOCKING], False)])

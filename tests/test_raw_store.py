@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib import raw
+from lib import raw, staging_files
 from lib.errors import BadRawFile
 from lib.journal import Entry, Journal, Window
 from lib.paths import Paths
@@ -106,7 +106,7 @@ def test_half_a_character_does_not_make_a_file_unreadable(store: Paths) -> None:
     came = json.loads('[{"code": "name", "event_time": 1776869999000, "value": "ab\\ud83d"}]')
     entry = write(store, came)
     assert raw.read(store.raw / entry.file)[0]["value"] == "ab?"
-    raw.verify(store.raw / entry.file, entry)
+    staging_files.verify(store.raw / entry.file, entry)
 
 
 @pytest.mark.parametrize(
@@ -137,10 +137,10 @@ def test_a_bad_file_says_why(store: Paths, content: bytes, why: str) -> None:
 def test_a_file_that_changed_is_not_what_the_journal_says(store: Paths) -> None:
     entry = write(store, [row()])
     file = store.raw / entry.file
-    raw.verify(file, entry)
+    staging_files.verify(file, entry)
     file.write_bytes(gzip.compress(raw.encode([row(value="9999")])))
     with pytest.raises(BadRawFile, match="not what the journal says"):
-        raw.verify(file, entry)
+        staging_files.verify(file, entry)
 
 
 def test_a_bad_file_is_set_aside_with_its_reason_and_its_window_taken_back(store: Paths) -> None:

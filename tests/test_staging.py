@@ -12,6 +12,7 @@ from lib import files, raw, staging, warehouse
 from lib.errors import BadRawFile, ConfigError, DataError
 from lib.journal import Journal, Window
 from lib.paths import Paths
+from lib.staging_files import Raw
 from lib.times import DAY, stamp
 from tests.rows import CONFIG, at, build, event, keep, report, staged, table
 
@@ -414,4 +415,4 @@ def test_a_byte_that_rots_is_found_whether_or_not_the_file_looks_touched(
     file.write_bytes(packed)
     since = file.stat().st_ctime + (-60 if touched else 60)
     with pytest.raises(BadRawFile):
-        staging._check_again(file, file.parent.parent.name, since)
+        Raw(store, since=since)._check(file, str(file.relative_to(store.raw)), "")

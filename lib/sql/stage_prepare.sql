@@ -1,15 +1,17 @@
--- Scale and unit of a code, in force from an instant on; the first one also before it was archived.
+-- Scale and unit of a code, in force from an instant to the next specification; the first one also
+-- before it was archived.
 -- A power of ten below one is no exact double: a scale is a whole divisor and a whole factor.
 CREATE OR REPLACE TEMP TABLE specifications AS
 SELECT
     device_id, code, pow(10, greatest(scale, 0)) AS divisor, pow(10, greatest(-scale, 0)) AS factor,
     unit, is_number, is_integer,
     CASE
-        WHEN row_number() OVER (PARTITION BY device_id, code ORDER BY valid_from) = 1
-        THEN '-infinity'::TIMESTAMPTZ
+        WHEN row_number() OVER each_code = 1 THEN '-infinity'::TIMESTAMPTZ
         ELSE valid_from::TIMESTAMPTZ
-    END AS valid_from
-FROM archived;
+    END AS valid_from,
+    coalesce(lead(valid_from::TIMESTAMPTZ) OVER each_code, 'infinity'::TIMESTAMPTZ) AS valid_until
+FROM archived
+WINDOW each_code AS (PARTITION BY device_id, code ORDER BY valid_from);
 
 -- Typical scale and unit, where a device's own specification is not known: all are whole numbers.
 CREATE OR REPLACE TEMP TABLE assumed AS
@@ -21,18 +23,11 @@ FROM known;
 CREATE OR REPLACE TEMP TABLE names AS
 SELECT device_id, device_name FROM named;
 
--- Filled date by date: what was staged without a specification of the device.
-CREATE OR REPLACE TEMP TABLE seen_codes (device_id VARCHAR, code VARCHAR);
-
--- Filled date by date: texts where a number belongs, which stay without one.
-CREATE OR REPLACE TEMP TABLE misfits (
-    device_id VARCHAR, code VARCHAR, rows BIGINT, example VARCHAR
-);
-
 -- Raw files as text, column by column; every column is declared, for inferring them is slow.
+-- `file_no` is a file's place in the list, from 0.
 CREATE OR REPLACE TEMP MACRO raw_rows(files) AS TABLE
-SELECT * FROM read_json(
-    files, format = 'array', filename = true, maximum_object_size = 268435456,
+SELECT *, file_index::INTEGER AS file_no FROM read_json(
+    files, format = 'array',
     columns = {
         device_id: 'VARCHAR', code: 'VARCHAR', value: 'VARCHAR', event_value: 'VARCHAR',
         event_id: 'VARCHAR', event_from: 'VARCHAR', event_time: 'VARCHAR',

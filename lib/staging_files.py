@@ -1,0 +1,138 @@
+"""Which raw files hold rows of a date, and whether they are still what the journal says.
+
+Belongs here: the index of dates, checking files before DuckDB sees them, setting bad ones aside.
+Does not belong here: which dates to build (`staging.py`), what rows mean (`sql/stage_date.sql`).
+
+The index lies in `staging/_state/dates`, a file for each date with a line for each raw file: its
+name and the hash of its bytes, as far as the journal has one.
+"""
+
+import hashlib
+import shutil
+import threading
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from lib import archive, files, raw
+from lib.errors import BadRawFile
+from lib.journal import Entry, Journal
+from lib.paths import Paths
+from lib.raw import Row
+
+_MOVING = threading.Lock()  # a file may hold rows of two dates that are built side by side
+
+
+@dataclass
+class Bad:
+    """Files of a date that cannot be used: those set aside, with where to, and those gone."""
+
+    aside: list[tuple[Path, str, Entry | None]] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """The raw files, of which `new` ones were not staged before; `since` is the last look.
+
+    A file that nobody changed since then was checked already, should its hash not be known.
+    """
+
+    paths: Paths
+    new: dict[str, Entry] = field(default_factory=dict)
+    since: float | None = None
+
+    @cached_property
+    def root(self) -> Path:
+        """The folder of the raw files."""
+        return self.paths.raw
+
+    def sound(self, day: str, bad: Bad) -> list[str]:
+        """The files of a date that can be read, by name; others are set aside or told as gone.
+
+        DuckDB compares no checksum of a packed file, takes an empty one for no rows and an error
+        of the cloud for a row: rows would change or go without a word.
+        """
+        listed = sorted(of_date(self.paths, day).items())
+        return [name for name, packed in listed if self.is_sound(name, packed, bad)]
+
+    def is_sound(self, name: str, packed: str, bad: Bad) -> bool:
+        """Whether a file can be used; else it is set aside, or told as gone."""
+        file = self.root / name
+        if packed and raw.digest(file) == packed:
+            return True  # its bytes are those that were once entered
+        try:
+            self._check(file, name, packed)
+        except BadRawFile as error:
+            if file.exists():
+                self.set_aside(name, error, bad)
+            else:
+                bad.gone.append(name)
+            return False
+        return True
+
+    def _check(self, file: Path, name: str, packed: str) -> None:
+        """Look at all of it, or at its checksum where nobody changed it."""
+        if entry := self.new.get(name):
+            verify(file, entry)
+        elif packed or self.since is None or not _untouched(file, self.since):
+            raw.check_device(file, raw.read(file), Path(name).parts[0])
+        else:
+            raw.content(file)
+
+    def set_aside(self, name: str, error: BadRawFile, bad: Bad) -> None:
+        """Move a file to the quarantine, unless another date's builder did so just now."""
+        with _MOVING:
+            file = self.paths.raw / name
+            if file.exists():
+                entry = self.new.get(name) or _told_of(self.paths, name)
+                moved = raw.set_aside(self.paths, file, error, entry)
+                bad.aside.append((moved, name, entry))
+
+
+def verify(file: Path, entry: Entry) -> list[Row]:
+    """The rows of a raw file, checked against its line in the journal. Raises BadRawFile."""
+    plain = raw.content(file)
+    rows = raw.rows_of(file, plain)
+    raw.check_device(file, rows, entry.device_id)
+    if hashlib.sha256(plain).hexdigest() != entry.sha256:
+        raise raw.bad_file(file, "its content is not what the journal says")
+    return rows
+
+
+def _untouched(file: Path, since: float) -> bool:
+    """Whether a packed file, which has a checksum of its own, was not changed since."""
+    return file.suffix == ".gz" and file.stat().st_ctime < since - archive.SLACK_S
+
+
+def _told_of(paths: Paths, name: str) -> Entry | None:
+    return next((e for e in Journal(paths.journal).all() if e.file == name), None)
+
+
+def enter(paths: Paths, day: str, entries: Iterable[Entry], usable: Container[str]) -> None:
+    """Add files to those that hold rows of a date, if they are usable; else take them out."""
+    known = of_date(paths, day)
+    for entry in entries:
+        known.pop(entry.file, None)
+        if entry.file in usable:
+            known[entry.file] = entry.packed_sha256
+    lines = [f"{name}\t{packed}" for name, packed in sorted(known.items())]
+    files.write_text(_folder(paths) / f"{day}.txt", "\n".join(lines) + "\n")
+
+
+def of_date(paths: Paths, day: str) -> dict[str, str]:
+    """The raw files that hold rows of a date, or once did, with the hash of their bytes."""
+    index = _folder(paths) / f"{day}.txt"
+    lines = index.read_text("utf-8").split("\n") if index.exists() else []
+    parts = (line.partition("\t") for line in lines if line)
+    return {name: packed for name, _, packed in parts}
+
+
+def forget(paths: Paths) -> None:
+    """Forget every date, before everything is entered again."""
+    shutil.rmtree(_folder(paths), ignore_errors=True)
+
+
+def _folder(paths: Paths) -> Path:
+    return paths.staging / "_state" / "dates"
