@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from lib import checks, contract, files, raw, registry, warehouse
+from lib import checks, contract, files, raw, registry, staging_files, warehouse
 from lib import staging_findings as said
 from lib.config import Config
 from lib.datapoints import KNOWN, CodeSpec
@@ -137,7 +137,9 @@ def _typed(spec: CodeSpec) -> tuple[int, str, bool, bool]:
 def build(connection: Connection, store: Raw, day: str) -> Outcome:
     """Build the partition of one date and put it in the old one's place.
 
-    A raw file that cannot be read is set aside, and the date built without it.
+    Rows that are staged already are taken from it, and only new files are read; all of them
+    where that would not be the same. A file that cannot be read is set aside, and the date built
+    without it.
     """
     outcome, target = Outcome(day), warehouse.partition(store.paths.staging, day)
     while names := store.sound(day, outcome.bad):
@@ -148,24 +150,42 @@ def build(connection: Connection, store: Raw, day: str) -> Outcome:
         return outcome
     with files.replacing(target, check=lambda written: _check(connection, written, day)) as new:
         warehouse.write_parquet(connection, "staged", new)
-    return _counted(connection, target, outcome)
+    outcome = _counted(connection, target, outcome)
+    if not outcome.conflicting:
+        staging_files.read_whole(store.paths, day, always=False)
+    return outcome
 
 
 def _read(connection: Connection, store: Raw, day: str, names: list[str], bad: Bad) -> bool:
-    """Read the rows of files; False where some had to be set aside after all."""
-    sources = [files.literal(store.paths.raw / name) for name in names]
-    parameters = {"files": sources, "names": names, "day": day}
+    """Read the rows of a date; False where it must be done again in another way."""
+    target = warehouse.partition(store.paths.staging, day)
+    read = (target.exists() and store.to_read(day, names)) or names
+    goes_on = len(read) < len(names)
+    sources = [files.literal(store.root / name) for name in read]
+    parameters = {"files": sources, "names": names, "read": read, "day": day}
+    connection.execute("TRUNCATE before")
     try:
+        if goes_on:
+            warehouse.run(connection, "stage_before", {"partition": files.literal(target)})
         warehouse.run(connection, "stage_date", parameters)
     except duckdb.Error:
-        before = len(bad.aside)
-        for name in names:
-            if error := unreadable(connection, store.paths.raw / name):
-                store.set_aside(name, error, bad)
-        if len(bad.aside) == before:
+        if not goes_on and not _set_aside(connection, store, names, bad):
             raise
+        staging_files.read_whole(store.paths, day)
         return False
-    return True
+    ((stands, conflicting),) = _rows(connection, "stage_stands")
+    if conflicting or not stands:
+        staging_files.read_whole(store.paths, day)
+    return not goes_on or (stands and not conflicting)
+
+
+def _set_aside(connection: Connection, store: Raw, names: list[str], bad: Bad) -> bool:
+    """Set aside the files that DuckDB cannot read, whatever Python made of them."""
+    before = len(bad.aside)
+    for name in names:
+        if error := unreadable(connection, store.root / name):
+            store.set_aside(name, error, bad)
+    return len(bad.aside) > before
 
 
 def _counted(connection: Connection, written: Path, outcome: Outcome) -> Outcome:

@@ -40,7 +40,7 @@ from lib.staged_date import Outcome, Report
 from lib.staging_files import Bad, Raw
 from lib.times import parse_instant, to_ms
 
-SQL = ("stage_prepare", "stage_date")
+SQL = ("stage_prepare", "stage_before", "stage_date")
 MOST_AT_ONCE = 4  # dates; each holds its rows in memory
 
 
@@ -55,13 +55,14 @@ def run(
     began, report = time.monotonic(), Report()
     mark, scanned_at = _bookmark(paths, config, rebuild=rebuild), time.time()
     entries, offset = _new_entries(paths, mark, scanned_at, report)
-    store = Raw(paths, {entry.file: entry for entry in entries}, mark.scanned_at)
+    new = {entry.file: entry for entry in entries}
+    store = Raw(paths, new, mark.scanned_at, goes_on=mark.offset > 0)
     report.files, report.dates = len(entries), _index(store, report)
-    for done, outcome in enumerate(_built(store, config, report.dates)):
-        left = len(report.dates) - done
-        progress(done, len(report.dates), f"{outcome.day}, {left} left, {report.came:,} rows")
+    most = len(report.dates)
+    progress(0, most, f"{most} dates")
+    for done, outcome in enumerate(_built(store, config, report.dates), 1):
         report.add(outcome)
-    progress(len(report.dates), len(report.dates), f"{report.came:,} rows")
+        progress(done, most, f"{outcome.day}, {most - done} left, {report.came:,} rows")
     _take_back_missing(store, report)
     report.findings += _undated(store, report)
     report.findings += report.by_code()

@@ -4,7 +4,9 @@ Belongs here: the index of dates, checking files before DuckDB sees them, settin
 Does not belong here: which dates to build (`staging.py`), what rows mean (`sql/stage_date.sql`).
 
 The index lies in `staging/_state/dates`, a file for each date with a line for each raw file: its
-name and the hash of its bytes, as far as the journal has one.
+name and the hash of its bytes, as far as the journal has one. What a date's partition holds
+stands for the files that it was made from, so that only new ones are read; a second file,
+`<date>.whole`, says that it does not: a key came with two values, or a file was taken back.
 """
 
 import hashlib
@@ -37,11 +39,13 @@ class Raw:
     """The raw files, of which `new` ones were not staged before; `since` is the last look.
 
     A file that nobody changed since then was checked already, should its hash not be known.
+    Where it `goes_on`, the other files are in the partitions already.
     """
 
     paths: Paths
     new: dict[str, Entry] = field(default_factory=dict)
     since: float | None = None
+    goes_on: bool = False
 
     @cached_property
     def root(self) -> Path:
@@ -55,7 +59,16 @@ class Raw:
         of the cloud for a row: rows would change or go without a word.
         """
         listed = sorted(of_date(self.paths, day).items())
-        return [name for name, packed in listed if self.is_sound(name, packed, bad)]
+        sound = [name for name, packed in listed if self.is_sound(name, packed, bad)]
+        if len(sound) < len(listed):
+            read_whole(self.paths, day)
+        return sound
+
+    def to_read(self, day: str, names: list[str]) -> list[str]:
+        """Of the files of a date those that its partition does not stand for."""
+        if not self.goes_on or _whole(self.paths, day).exists():
+            return names
+        return [name for name in names if name in self.new]
 
     def is_sound(self, name: str, packed: str, bad: Bad) -> bool:
         """Whether a file can be used; else it is set aside, or told as gone."""
@@ -113,6 +126,8 @@ def _told_of(paths: Paths, name: str) -> Entry | None:
 def enter(paths: Paths, day: str, entries: Iterable[Entry], usable: Container[str]) -> None:
     """Add files to those that hold rows of a date, if they are usable; else take them out."""
     known = of_date(paths, day)
+    if any(entry.file in known for entry in entries):
+        read_whole(paths, day)
     for entry in entries:
         known.pop(entry.file, None)
         if entry.file in usable:
@@ -129,9 +144,21 @@ def of_date(paths: Paths, day: str) -> dict[str, str]:
     return {name: packed for name, _, packed in parts}
 
 
+def read_whole(paths: Paths, day: str, *, always: bool = True) -> None:
+    """Read all files of a date from now on, or no longer."""
+    if always:
+        files.write_text(_whole(paths, day), "")
+    else:
+        _whole(paths, day).unlink(missing_ok=True)
+
+
 def forget(paths: Paths) -> None:
     """Forget every date, before everything is entered again."""
     shutil.rmtree(_folder(paths), ignore_errors=True)
+
+
+def _whole(paths: Paths, day: str) -> Path:
+    return _folder(paths) / f"{day}.whole"
 
 
 def _folder(paths: Paths) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lib import checks as checks_
-from lib import files, raw, staging, warehouse
+from lib import files, raw, staged_date, staging, warehouse
 from lib.errors import BadRawFile, ConfigError, DataError
 from lib.journal import Journal, Window
 from lib.paths import Paths
@@ -321,6 +321,59 @@ def test_a_new_device_does_not_stage_the_others_again(store: Paths) -> None:
     staging.run(store, CONFIG)
     keep(store, [report("11 12:00", "add_ele", "1")], device="plug02")
     assert staging.run(store, CONFIG).dates == ["2026-03-11"]
+
+
+def test_a_touched_date_reads_its_new_files_alone(store: Paths, tmp_path: Path) -> None:
+    keep(store, [report("10 12:00", "cur_power", "1"), report("10 12:01", "cur_power", "2")])
+    staging.run(store, CONFIG)
+    keep(store, [report("10 12:01", "cur_power", "2"), report("10 13:00", "cur_power", "3")])
+    counts = staging.run(store, CONFIG)
+    assert (counts.came, counts.staged, counts.duplicate) == (4, 3, 1)
+    first, second = sorted(staged(store)["filename"].unique())
+    with warehouse.connect() as connection:
+        staged_date.prepare(connection, store, CONFIG)
+        new = {second: next(e for e in Journal(store.journal).all() if e.file == second)}
+        one = staged_date.build(connection, Raw(store, new, goes_on=True), "2026-03-10")
+        assert one.by_file == {second: 2}
+        whole = staged_date.build(connection, Raw(store, new), "2026-03-10")
+        assert whole.by_file == {first: 2, second: 2}
+
+
+def test_a_conflict_with_what_is_staged_reads_all_files_of_the_date(store: Paths) -> None:
+    """The newest asking of the old value, a duplicate then, is in no partition."""
+    keep(store, [report("10 12:00", "cur_power", "1")], asked="11")
+    staging.run(store, CONFIG)
+    keep(store, [report("10 12:00", "cur_power", "1")], asked="13")
+    staging.run(store, CONFIG)
+    keep(store, [report("10 12:00", "cur_power", "2")], asked="12")
+    counts = staging.run(store, CONFIG)
+    assert (counts.came, counts.staged, counts.duplicate, counts.conflicting) == (3, 1, 1, 1)
+    assert staged(store)["value"].tolist() == ["1"]
+    keep(store, [report("10 12:00", "cur_power", "2")], asked="14")
+    assert staging.run(store, CONFIG).came == 4
+    assert staged(store)["value"].tolist() == ["2"]
+    assert staged(store)["ingestion_timestamp_utc"].iloc[0].to_pydatetime() == at("12")
+
+
+def test_a_partition_that_cannot_be_read_is_built_from_all_files(store: Paths) -> None:
+    keep(store, [report("10 12:00", "cur_power", "1")])
+    staging.run(store, CONFIG)
+    warehouse.partition(store.staging, "2026-03-10").write_bytes(b"PAR1 spoiled PAR1")
+    keep(store, [report("10 13:00", "cur_power", "2")], asked="21")
+    counts = staging.run(store, CONFIG)
+    assert (counts.came, counts.quarantined) == (2, [])
+    assert staged(store)["value"].tolist() == ["1", "2"]
+
+
+def test_a_file_that_lost_rows_by_mending_leaves_none_of_them_staged(store: Paths) -> None:
+    (entry,) = keep(store, [report("10 12:00", "cur_power", "1"), report("10 12:01", "mode", "1")])
+    staging.run(store, CONFIG)
+    rows = raw.read(store.raw / entry.file)[:1]
+    (store.raw / entry.file).unlink()
+    raw.take_back(store, entry, ask_again=False)
+    keep(store, rows, asked="21")
+    staging.run(store, CONFIG)
+    assert staged(store)["code"].tolist() == ["cur_power"]
 
 
 def test_a_lost_journal_stages_everything_again(store: Paths) -> None:

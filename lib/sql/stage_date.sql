@@ -1,7 +1,8 @@
 -- All raw rows of one UTC date, typed and unique.
 -- Grain: one row for each (device_id, event_time, event_id, code). Times are UTC.
--- Needs what stage_prepare.sql made; parameters $day and, in ascending order of names, $files as
--- DuckDB reads them and their $names in data/raw.
+-- Needs what stage_prepare.sql made, and in the table `before` the rows that are staged already.
+-- Parameters: $day, the ascending $names of all files of the date in data/raw, those of them to
+-- $read, and the same as $files that DuckDB reads.
 -- The same value again is a duplicate. Another value under the same key is a conflict: the
 -- newest ingestion wins. Values are never compared across keys: equal increments are all real.
 -- Texts of which there are few are carried as numbers: sorting and writing them costs the most.
@@ -17,6 +18,8 @@ CREATE TEMP TABLE files AS
 SELECT
     file_no,
     name::name_of_file AS filename,
+    name,
+    list_position($read, name) - 1 AS read_no,
     split_part(name, '/', 1) AS device_id,
     dense_rank() OVER (ORDER BY device_id)::INTEGER AS device_no
 FROM listed;
@@ -40,7 +43,7 @@ WITH read AS (
         ingested_by,
         file_no
     FROM raw_rows($files)
-    JOIN files USING (file_no)
+    JOIN files USING (read_no)
 ),
 timed AS (
     SELECT
@@ -50,12 +53,18 @@ timed AS (
             CASE WHEN number IS NULL THEN try_cast(told AS TIMESTAMPTZ) END
         ) AS event_time
     FROM read
+),
+together AS (
+    -- A row cannot be older than the cloud, nor from more than a day after it was taken in.
+    SELECT *, true AS is_new
+    FROM timed
+    WHERE event_time >= $day::TIMESTAMPTZ AND event_time < $day::TIMESTAMPTZ + INTERVAL 1 DAY
+        AND coalesce(epoch_us(event_time) - epoch_us(ingestion_timestamp_utc) <= 86400000000, true)
+    UNION ALL BY NAME
+    SELECT before.* EXCLUDE (device_id, name), device_no, file_no, false AS is_new
+    FROM before JOIN files USING (name)
 )
--- A row cannot be older than the cloud, nor from more than a day after it was taken in.
-SELECT *, hash(device_no, code, event_time, event_id) AS key_hash
-FROM timed
-WHERE event_time >= $day::TIMESTAMPTZ AND event_time < $day::TIMESTAMPTZ + INTERVAL 1 DAY
-    AND coalesce(epoch_us(event_time) - epoch_us(ingestion_timestamp_utc) <= 86400000000, true);
+SELECT *, hash(device_no, code, event_time, event_id) AS key_hash FROM together;
 
 -- Few keys came more than once: what follows looks at their rows alone.
 CREATE OR REPLACE TEMP TABLE repeated AS

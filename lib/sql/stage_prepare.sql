@@ -24,13 +24,19 @@ CREATE OR REPLACE TEMP TABLE names AS
 SELECT device_id, device_name FROM named;
 
 -- Raw files as text, column by column; every column is declared, for inferring them is slow.
--- `file_no` is a file's place in the list, from 0.
+-- `read_no` is a file's place in the list, from 0.
 CREATE OR REPLACE TEMP MACRO raw_rows(files) AS TABLE
-SELECT *, file_index::INTEGER AS file_no FROM read_json(
+SELECT *, file_index::INTEGER AS read_no FROM read_json(
     files, format = 'array',
     columns = {
         device_id: 'VARCHAR', code: 'VARCHAR', value: 'VARCHAR', event_value: 'VARCHAR',
         event_id: 'VARCHAR', event_from: 'VARCHAR', event_time: 'VARCHAR',
         ingestion_timestamp_utc: 'VARCHAR', ingested_by: 'VARCHAR'
     }
+);
+
+-- Rows of a date that are staged already, where they stand for the files that they came from.
+CREATE OR REPLACE TEMP TABLE before (
+    device_id VARCHAR, code VARCHAR, value VARCHAR, event_id INTEGER, event_from VARCHAR,
+    ingestion_timestamp_utc TIMESTAMPTZ, ingested_by VARCHAR, name VARCHAR, event_time TIMESTAMPTZ
 );
