@@ -9,7 +9,7 @@ one), so no window of it counts as held.
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -127,16 +127,18 @@ def adopt_strays(
     *,
     entered: set[str],
     scanned_at: float | None,
+    seen: Collection[str] = (),
     latest_ms: int = raw.YEAR_3000_MS,
 ) -> tuple[list[Entry], list[Path]]:
     """Enter raw files that the journal does not know; set aside those that cannot be read.
 
     They were left by a crash between file and journal, or copied in by hand; a file that was
-    taken back and lies there again counts too. Only folders that changed since the last look
-    are read; `entered` are the files entered since then. No event is from `latest_ms` or later.
+    taken back and lies there again counts too. Only folders that were not `seen` at the last
+    look, and what changed since then in the others, are read; `entered` are the files entered
+    since then. No event is from `latest_ms` or later.
     Returns the new entries and the files set aside.
     """
-    unknown = set(_changed(paths.raw, scanned_at)) - entered
+    unknown = set(_changed(paths.raw, scanned_at, seen)) - entered
     lines = found.lines_of(paths, unknown) if unknown else {}
     adopted, bad = [], []
     for name in sorted(unknown):
@@ -157,25 +159,30 @@ def adopt_strays(
     return adopted, bad
 
 
-def _changed(root: Path, since: float | None) -> Iterator[str]:
-    """Names of raw files in folders that changed.
+def folders(root: Path) -> dict[str, float]:
+    """Every folder `device/day`, with the time of its last change. [s since 1970]"""
+    return {
+        f"{device.name}/{day.name}": day.stat().st_ctime
+        for device in _folders(root)
+        for day in _folders(device)
+    }
 
-    A moved folder keeps its times, its parent does not. As text: there may be many.
+
+def _changed(root: Path, since: float | None, seen: Collection[str]) -> Iterator[str]:
+    """Names of raw files that are new, as text: there may be many.
+
+    A folder that was moved in keeps its times, and so do its files.
     """
-    limit = 0.0 if since is None else since - SLACK_S
-    for device in _folders(root):
-        moved = device.stat().st_ctime >= limit
-        for day in _folders(device):
-            if moved or day.stat().st_ctime >= limit:
-                with os.scandir(day) as found:
-                    kept = [f.name for f in found if f.name.endswith((".json", ".json.gz"))]
-                yield from (f"{device.name}/{day.name}/{name}" for name in kept)
+    for folder, changed_at in folders(root).items():
+        limit = 0.0 if since is None or folder not in seen else since - SLACK_S
+        if changed_at >= limit:
+            with os.scandir(root / folder) as found:
+                kept = [f for f in found if f.name.endswith((".json", ".json.gz"))]
+            yield from (f"{folder}/{f.name}" for f in kept if f.stat().st_ctime >= limit)
 
 
 def _folders(root: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
     if not Path(root).exists():
         return []
     with os.scandir(root) as found:
-        return sorted(
-            (f for f in found if f.name[0] not in "._" and f.is_dir()), key=lambda f: f.name
-        )
+        return [f for f in found if f.name[0] not in "._" and f.is_dir()]

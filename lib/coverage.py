@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
-from lib import warehouse
+from lib import held, warehouse
 from lib.findings import Finding
-from lib.journal import Journal
 from lib.paths import Paths
 
 DAY_KEYS = ["device_id", "device_name", "local_date"]
@@ -134,4 +133,9 @@ def latency(paths: Paths) -> DataFrame:
 
 def received(paths: Paths) -> int:
     """How many rows came, those that came again included."""
-    return sum(entry.rows for entry in Journal(paths.journal).all())
+    with warehouse.connect() as connection:
+        held.load_journal(connection, paths)
+        ((rows,),) = connection.execute(
+            "SELECT coalesce(sum(rows), 0)::BIGINT FROM journal"
+        ).fetchall()
+    return int(rows)

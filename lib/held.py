@@ -1,17 +1,23 @@
 """Which spans of each device were asked about in whole, by date: what observation rests on.
 
-Belongs here: spans from the journal, kept as a table by date. Does not belong here: what was
-seen in them (`marts.py`), what to ask next (`ingest.py`).
+Belongs here: spans from the journal, kept as a table by date, and the whole journal as a table
+for those that need all of it. Does not belong here: what was seen in them (`marts.py`), what to
+ask next (`ingest.py`).
+
+Python parses a line of the journal in some ten microseconds, and two years have 175,000: what
+runs each hour reads the new lines, or lets DuckDB read all of them (`sql/journal.sql`).
 """
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from lib import files, spans, warehouse
+from lib import files, raw, spans, warehouse
 from lib.config import Ingestion
-from lib.journal import Entry, Journal
+from lib.journal import Entry
 from lib.paths import Paths
 from lib.spans import Span
+from lib.times import parse_instant
 from lib.warehouse import Connection
 
 Spans = dict[tuple[str, str], list[Span]]  # (date, device) -> spans of it
@@ -51,7 +57,7 @@ def update(
     """
     new = by_date(entries, settings)
     back = {day for e in entries if not e.complete and not e.rows for day in days(e)}
-    whole = by_date(Journal(paths.journal).all(), settings) if back else {}
+    whole = by_date(_touching(connection, paths, back), settings) if back else {}
     changed = set()
     for day in sorted({day for day, _ in new} | back):
         before = {} if day in back else read(connection, paths, day)
@@ -93,6 +99,10 @@ def _instant(microseconds: int) -> datetime:
     return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds)
 
 
+def _microseconds(instant: datetime) -> int:
+    return (instant - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
+
+
 def _write(connection: Connection, paths: Paths, day: str, held: dict[str, list[Span]]) -> None:
     rows = [(device, *span) for device, own in held.items() for span in own]
     connection.execute(
@@ -114,3 +124,53 @@ def until(paths: Paths) -> datetime | None:
             if ends := [own[-1][1] for own in read(connection, paths, day).values() if own]:
                 return max(ends)
     return None
+
+
+def load_journal(connection: Connection, paths: Paths) -> None:
+    """Read the whole journal into the table `journal`; without one it is empty."""
+    source = files.literal(paths.journal) if paths.journal.exists() else os.devnull
+    warehouse.run(connection, "journal", {"journal": [source]})
+
+
+def by_device(connection: Connection, settings: Ingestion) -> dict[str, list[Span]]:
+    """The spans that the table `journal` answers for, merged and ascending, by device."""
+    memory_us = timedelta(days=settings.retention_days) // timedelta(microseconds=1)
+    found: dict[str, list[Span]] = {}
+    rows = warehouse.run(connection, "held_spans", {"memory_us": memory_us}).fetchall()
+    for device, start, end in rows:
+        own = found.setdefault(device, [])
+        own += [] if start is None else [(_instant(start), _instant(end))]
+    return found
+
+
+def unheld(connection: Connection) -> list[Entry]:
+    """The lines of the table `journal` that are not complete, oldest first."""
+    return _lines(connection, {"start_us": None, "end_us": None, "unheld": True})
+
+
+def asked(connection: Connection, before: datetime | None) -> set[datetime]:
+    """When the cloud was asked before an instant (None: ever), by the table `journal`."""
+    before_us = before and _microseconds(before)
+    rows = warehouse.run(connection, "journal_asked", {"before_us": before_us}).fetchall()
+    return {_instant(at) for (at,) in rows}
+
+
+def _touching(connection: Connection, paths: Paths, days: set[str]) -> list[Entry]:
+    """The lines of the journal whose windows touch the time from the first to the last date."""
+    load_journal(connection, paths)
+    first, last = (_microseconds(parse_instant(day)) for day in (min(days), max(days)))
+    between = {"start_us": first, "end_us": last + raw.DAY_MS * 1000}
+    return _lines(connection, between | {"unheld": False})
+
+
+def _lines(connection: Connection, wanted: Mapping[str, int | None]) -> list[Entry]:
+    rows = warehouse.run(connection, "journal_lines", dict(wanted)).fetchall()
+    return [
+        Entry(
+            *(file, device, _instant(start), _instant(end), _instant(asked), complete, count),
+            *(sha256, tuple(dates)),
+            pages=pages,
+            origin_sha256=origin,
+        )
+        for file, device, start, end, asked, complete, count, sha256, dates, pages, origin in rows
+    ]

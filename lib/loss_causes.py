@@ -11,10 +11,9 @@ collector was down.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import cached_property
 from itertools import pairwise
 
-from lib import attempts
+from lib import attempts, held
 from lib.attempts import Attempt
 from lib.config import Ingestion
 from lib.journal import Entry
@@ -22,6 +21,7 @@ from lib.paths import Paths
 from lib.spans import Span, missing
 from lib.times import iso
 from lib.tuya_codes import TRIAL_OVER, USED_UP
+from lib.warehouse import Connection
 
 EXPIRED, NOT_LOGGED = "expired", "not logged"
 CAUSES = {
@@ -65,19 +65,28 @@ Claim = tuple[Span, Cause]
 
 @dataclass(frozen=True)
 class Past:
-    """What is known of earlier collections: their record, by time, and the journal."""
+    """What is known of earlier collections: their record, by time, and the journal.
+
+    `unheld` are the journal's lines that are not complete; `asked` is when the cloud was asked,
+    by time: before the first record, as the journal has it, for older versions left no other
+    trace.
+    """
 
     attempts: Sequence[Attempt]
-    entries: Sequence[Entry]
+    unheld: Sequence[Entry]
+    asked: Sequence[datetime]
     memory: timedelta
     young: timedelta
 
     @classmethod
-    def of(cls, paths: Paths, entries: Sequence[Entry], settings: Ingestion) -> "Past":
-        """The past of a store, whose journal was read."""
+    def of(cls, connection: Connection, paths: Paths, settings: Ingestion) -> "Past":
+        """The past of a store, whose journal is loaded into a connection."""
+        recorded = sorted(attempts.every(paths), key=lambda one: one.at)
+        first = recorded[0].at if recorded else None
         return cls(
-            sorted(attempts.every(paths), key=lambda one: one.at),
-            entries,
+            recorded,
+            held.unheld(connection),
+            sorted({one.at for one in recorded} | held.asked(connection, first)),
             timedelta(days=settings.retention_days),
             timedelta(seconds=settings.margin_s) + _SLACK,
         )
@@ -87,7 +96,7 @@ class Past:
         cut_short = any(
             (e.device_id == device_id and e.pages is not None)
             and (e.start < span[1] and e.end > span[0])
-            for e in self._unheld
+            for e in self.unheld
             if e.rows
         )
         kept = "rows of answers cut short are kept" if cut_short else ""
@@ -95,22 +104,7 @@ class Past:
 
     def taken_back(self, device_id: str) -> list[Entry]:
         """The windows of a device whose raw files were set aside."""
-        return [e for e in self._unheld if e.device_id == device_id and not e.rows]
-
-    @cached_property
-    def _unheld(self) -> list[Entry]:
-        return [entry for entry in self.entries if not entry.complete]
-
-    @cached_property
-    def asked(self) -> list[datetime]:
-        """When the cloud was asked, by time.
-
-        Before the first record, as the journal has it: older versions left no other trace.
-        """
-        recorded = {attempt.at for attempt in self.attempts}
-        first = min(recorded, default=None)
-        older = {e.asked_at for e in self.entries if e.pages is not None}
-        return sorted(recorded | {at for at in older if first is None or at < first})
+        return [e for e in self.unheld if e.device_id == device_id and not e.rows]
 
 
 def explained(device_id: str, span: Span, past: Past) -> list[Claim]:

@@ -58,10 +58,12 @@ def ledger(paths: Paths, config: Config, *, now: datetime) -> DataFrame:
 def _expired(
     paths: Paths, settings: Ingestion, now: datetime
 ) -> Iterator[tuple[str, Span, Cause, str]]:
-    entries = Journal(paths.journal).all()
     forgotten = now - timedelta(days=settings.retention_days)
-    lost = _unread(paths, entries, settings, now, until=forgotten)
-    past = Past.of(paths, entries, settings) if lost else None
+    with warehouse.connect() as connection:
+        held.load_journal(connection, paths)
+        read = held.by_device(connection, settings)
+        lost = _unread(paths, read, settings, now, until=forgotten)
+        past = Past.of(connection, paths, settings) if lost else None
     for device, own in lost.items():
         for span in own:
             for piece, cause in explained(device, span, past) if past else ():
@@ -73,7 +75,8 @@ def newly_expired(paths: Paths, config: Config, *, now: datetime) -> _Spans:
     memory = timedelta(days=config.ingestion.retention_days)
     entries = Journal(paths.journal).recent(now - 2 * memory - 2 * DAY)
     bounds = {"since": now - 2 * memory, "until": now - memory}
-    lost = _unread(paths, entries, config.ingestion, now, **bounds)
+    read = _read(entries, config.ingestion)
+    lost = _unread(paths, read, config.ingestion, now, **bounds)
     return {d: own for d, o in lost.items() if (own := [s for s in o if s[1] > now - memory - DAY])}
 
 
@@ -85,7 +88,8 @@ def at_risk(paths: Paths, config: Config, *, now: datetime) -> DataFrame:
     memory = timedelta(days=config.ingestion.retention_days)
     entries = Journal(paths.journal).recent(now - memory - 2 * DAY)
     read_to = now - timedelta(seconds=config.ingestion.margin_s)
-    unread = _unread(paths, entries, config.ingestion, now, since=now - memory, until=read_to)
+    read = _read(entries, config.ingestion)
+    unread = _unread(paths, read, config.ingestion, now, since=now - memory, until=read_to)
     names = registry.names(paths, config.devices)
     rows = [
         (device, names.get(device, device), start, end, (start + memory - now) / HOUR)
@@ -105,9 +109,18 @@ def _typed(frame: DataFrame, name: str) -> DataFrame:
     return frame.assign(**{f"{name}_s": lasting.dt.total_seconds()})
 
 
+def _read(entries: Iterable[Entry], settings: Ingestion) -> _Spans:
+    """The spans of each device that entries answer for, merged and ascending."""
+    read: _Spans = {}
+    for entry in entries:
+        if own := held.span(entry, settings):
+            read.setdefault(entry.device_id, []).append(own)
+    return {device: spans.merge(own) for device, own in read.items()}
+
+
 def _unread(
     paths: Paths,
-    entries: Iterable[Entry],
+    read: _Spans,
     settings: Ingestion,
     now: datetime,
     *,
@@ -115,11 +128,6 @@ def _unread(
     until: datetime,
 ) -> _Spans:
     """What was to be read of each device between two instants, and is not held."""
-    read: _Spans = {}
-    for entry in entries:
-        if own := held.span(entry, settings):
-            read.setdefault(entry.device_id, []).append(own)
-    read = {device: spans.merge(own) for device, own in read.items()}
     wanted = _wanted(paths, read, settings, now)
     unread = {
         device: [

@@ -1,4 +1,4 @@
-"""Staged rows -> hourly and daily energy, voltage, gaps and switch states.
+"""Staged rows -> hourly and daily energy, voltage, availability, gaps and switch states.
 
 Belongs here: which dates to rebuild, and replacing their partitions. Does not belong here:
 the rules of holding and coverage (`sql/marts_date.sql`), indicators (`energy.py`).
@@ -27,7 +27,11 @@ from lib.times import DAY, HOUR, parse_instant
 from lib.warehouse import Connection
 
 SQL = ("marts_empty", "marts_date", "marts_inputs", "marts_daily")
-BY_DATE = ("energy_hourly", "voltage_10min", "gaps", "states", "carry", "carry_states")
+BY_DATE = (
+    *("energy_hourly", "voltage_10min", "availability_hourly", "gaps", "states"),
+    *("carry", "carry_states"),
+)
+BY_LOCAL_DATE = ("energy_daily", "availability")
 
 
 @dataclass
@@ -164,13 +168,22 @@ def _days(folder: Path) -> list[str]:
 
 
 def _previous(folder: Path, day: str) -> Path | None:
-    """The newest partition before a date: silent days leave none."""
+    """The newest partition before a date: days that nobody asked about leave none."""
+    if (before := warehouse.partition(folder, _shifted(day, -1))).exists():
+        return before  # listing the folder would cost more with each day
     earlier = [d for d in _days(folder) if d < day]
     return warehouse.partition(folder, earlier[-1]) if earlier else None
 
 
 def _following(paths: Paths, day: str) -> str | None:
+    """The first date after one that was built."""
+    if warehouse.partition(paths.marts / "carry", after := _shifted(day, 1)).exists():
+        return after
     return next((d for d in _days(paths.marts / "carry") if d > day), None)
+
+
+def _shifted(day: str, days: int) -> str:
+    return str(date.fromisoformat(day) + days * DAY)
 
 
 def _build_daily(
@@ -181,20 +194,23 @@ def _build_daily(
     zone = ZoneInfo(time_zone)
     local_dates = sorted({str(d) for day in days for d in _local_dates(day, zone)})
     for local_date in local_dates:
-        around = [str(date.fromisoformat(local_date) + DAY * n) for n in (-1, 0, 1)]
-        hours = [warehouse.partition(paths.marts / "energy_hourly", day) for day in around]
+        around = [_shifted(local_date, n) for n in (-1, 0, 1)]
         parameters = {
-            "hours": [files.literal(file) for file in hours if file.exists()],
+            "hours": _there(paths.marts / "energy_hourly", around),
+            "available": _there(paths.marts / "availability_hourly", around),
             "local_date": local_date,
             "time_zone": time_zone,
         }
         warehouse.run(connection, "marts_daily", parameters)
-        _replace(
-            connection,
-            "energy_daily",
-            warehouse.partition(paths.marts / "energy_daily", local_date),
-        )
+        for table in BY_LOCAL_DATE:
+            _replace(connection, table, warehouse.partition(paths.marts / table, local_date))
     return local_dates
+
+
+def _there(folder: Path, days: list[str]) -> list[str]:
+    """The partitions of dates that exist."""
+    found = [warehouse.partition(folder, day) for day in days]
+    return [files.literal(file) for file in found if file.exists()]
 
 
 def _local_dates(day: str, zone: ZoneInfo) -> set[date]:

@@ -7,25 +7,21 @@ State lies in `staging/_state`: how far the journal was read and by which rules,
 date the raw files that hold rows of it. It is a cache: without it everything is staged again.
 """
 
-import os
 import shutil
-import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection
 from pathlib import Path
 
 from lib import (
     archive,
     bookmark,
+    files,
     found,
     quarantine,
     raw,
     registry,
-    staged_date,
     staging_files,
-    warehouse,
+    staging_pool,
 )
 from lib import staging_findings as said
 from lib.bookmark import Bookmark
@@ -36,12 +32,11 @@ from lib.journal import Entry, Journal
 from lib.paths import Paths
 from lib.progress import Progress, silent
 from lib.raw import Row
-from lib.staged_date import Outcome, Report
+from lib.staged_date import Report
 from lib.staging_files import Bad, Raw
 from lib.times import parse_instant, to_ms
 
 SQL = ("stage_prepare", "stage_before", "stage_date")
-MOST_AT_ONCE = 4  # dates; each holds its rows in memory
 
 
 def run(
@@ -54,13 +49,14 @@ def run(
     """
     began, report = time.monotonic(), Report()
     mark, scanned_at = _bookmark(paths, config, rebuild=rebuild), time.time()
+    folders = archive.folders(paths.raw).keys()
     entries, offset = _new_entries(paths, mark, scanned_at, report)
     new = {entry.file: entry for entry in entries}
     store = Raw(paths, new, mark.scanned_at, goes_on=mark.offset > 0)
     report.files, report.dates = len(entries), _index(store, report)
     most = len(report.dates)
     progress(0, most, f"{most} dates")
-    for done, outcome in enumerate(_built(store, config, report.dates), 1):
+    for done, outcome in enumerate(staging_pool.built(store, config, report.dates), 1):
         report.add(outcome)
         progress(done, most, f"{outcome.day}, {most - done} left, {report.came:,} rows")
     _take_back_missing(store, report)
@@ -68,6 +64,7 @@ def run(
     report.findings += report.by_code()
     if mark.offset == 0:
         _drop_others(paths, report.dates)
+    _remember(paths, folders)
     _save(paths, config, mark, entries, offset, scanned_at)
     report.findings += [said.set_aside(path) for path in report.quarantined]
     report.findings += [
@@ -76,36 +73,6 @@ def run(
     ]
     report.seconds = time.monotonic() - began
     return report
-
-
-def _built(store: Raw, config: Config, days: list[str]) -> Iterator[Outcome]:
-    """Build dates side by side, each by a connection of its own; what became of each, in order.
-
-    A few dates at once with one thread each are faster than one after the other with all
-    threads: most of the work on a date does not divide.
-    """
-    with _connections(store.paths, config, len(days)) as (pool, local):
-        yield from pool.map(lambda day: staged_date.build(local.connection, store, day), days)
-
-
-@contextmanager
-def _connections(
-    paths: Paths, config: Config, wanted: int
-) -> Iterator[tuple[ThreadPoolExecutor, threading.local]]:
-    """A pool in which each thread has a connection; the cores are shared among them."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    workers = max(1, min(wanted, cores or 1, MOST_AT_ONCE))
-    local, opening = threading.local(), threading.Lock()
-    with ExitStack() as stack:
-
-        def connect() -> None:
-            with opening:
-                local.connection = stack.enter_context(warehouse.connect())
-            local.connection.execute(f"SET threads = {max(1, (cores or 1) // workers)}")
-            staged_date.prepare(local.connection, paths, config)
-
-        with ThreadPoolExecutor(workers, initializer=connect) as pool:
-            yield pool, local
 
 
 def _bookmark(paths: Paths, config: Config, *, rebuild: bool) -> Bookmark:
@@ -150,6 +117,7 @@ def _new_entries(
         paths,
         entered={entry.file for entry in new if not found.taken_back(entry)},
         scanned_at=mark.scanned_at,
+        seen=_seen(paths),
         latest_ms=found.latest_ms(paths, scanned_at),
     )
     for moved in bad:
@@ -230,6 +198,21 @@ def _drop_others(paths: Paths, dates: list[str]) -> None:
     for folder in paths.staging.glob("event_date=*"):
         if folder.name.removeprefix("event_date=") not in dates:
             shutil.rmtree(folder)
+
+
+def _seen(paths: Paths) -> set[str]:
+    """The folders `device/day` of data/raw at the last look; after most runs the same."""
+    file = _seen_file(paths)
+    return set(file.read_text("utf-8").splitlines()) if file.exists() else set()
+
+
+def _remember(paths: Paths, folders: Collection[str]) -> None:
+    if folders != _seen(paths):
+        files.write_text(_seen_file(paths), "\n".join(sorted(folders)) + "\n")
+
+
+def _seen_file(paths: Paths) -> Path:
+    return paths.staging / "_state" / "folders.txt"
 
 
 def _file(paths: Paths) -> Path:

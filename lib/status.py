@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from lib import attempts, coverage, origins, raw, registry, spans, usage, warehouse
+from lib import attempts, coverage, held, origins, raw, registry, spans, usage, warehouse
 from lib.attempts import Attempt
 from lib.config import Config
 from lib.errors import BadRawFile
@@ -59,14 +59,17 @@ class Status:
 
 def of(paths: Paths, config: Config, *, now: datetime) -> Status:
     """Where every device of the store stands at an instant."""
-    entries = Journal(paths.journal).all()
+    kept, entries = _kept(paths), Journal(paths.journal).recent(_recently(config, now))
     rows = _rows(paths)
     gaps = coverage.joined_gaps(warehouse.read(paths.marts / "gaps"))
     names = registry.names(paths, config.devices)
     listed = {str(device["id"]) for device in registry.known(paths)}
-    ids = sorted(listed | {e.device_id for e in entries}, key=lambda i: (names.get(i, i), i))
+    ids = sorted(listed | kept.keys(), key=lambda i: (names.get(i, i), i))
     devices = [
-        _device(i, names.get(i, i), entries, rows, gaps[gaps["device_id"] == i], config, now)
+        _device(
+            *(i, names.get(i, i), kept.get(i, _NOTHING), _held(entries, i), rows),
+            *(gaps[gaps["device_id"] == i], config, now),
+        )
         for i in ids
     ]
     quarantined = list(paths.quarantine.rglob("*.reason.json"))
@@ -74,7 +77,7 @@ def of(paths: Paths, config: Config, *, now: datetime) -> Status:
         now,
         origins.of(paths),
         devices,
-        files=len(entries),
+        files=sum(own.files for own in kept.values()),
         quarantined=len(quarantined),
         last_run=_last_run(paths),
         last_attempt=attempts.last(paths),
@@ -83,17 +86,48 @@ def of(paths: Paths, config: Config, *, now: datetime) -> Status:
     )
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """What the whole journal says of a device: its files, and the end of its newest window."""
+
+    files: int
+    held_until: datetime | None
+
+
+_NOTHING = _Kept(0, None)
+
+
+def _kept(paths: Paths) -> dict[str, _Kept]:
+    with warehouse.connect() as connection:
+        held.load_journal(connection, paths)
+        rows = warehouse.run(connection, "journal_devices").fetchall()
+    return {
+        device: _Kept(files, None if end is None else from_ms(end / 1000))
+        for device, files, end in rows
+    }
+
+
+def _recently(config: Config, now: datetime) -> datetime:
+    """Since when a window must have been asked to say anything of what the cloud holds."""
+    return now - timedelta(days=config.ingestion.retention_days) - 2 * DAY
+
+
+def _held(entries: list[Entry], device_id: str) -> list[spans.Span]:
+    """The spans of a device that were asked about in whole, merged and ascending."""
+    own = (e for e in entries if e.device_id == device_id and e.complete)
+    return spans.merge((e.start, e.end) for e in own)
+
+
 def _device(
     device_id: str,
     name: str,
-    entries: list[Entry],
+    kept: _Kept,
+    recent: list[spans.Span],
     rows: pd.DataFrame,
     gaps: pd.DataFrame,
     config: Config,
     now: datetime,
 ) -> DeviceStatus:
-    own = [e for e in entries if e.device_id == device_id and e.complete]
-    held = spans.merge((e.start, e.end) for e in own)
     staged = rows[rows["device_id"] == device_id]
     newest = staged["newest"].iloc[0].to_pydatetime() if len(staged) else None
     return DeviceStatus(
@@ -101,17 +135,17 @@ def _device(
         name=name,
         rows=int(staged["rows"].iloc[0]) if len(staged) else 0,
         newest_event=newest,
-        held_until=held[-1][1] if held else None,
+        held_until=kept.held_until,
         gaps=len(gaps),
         gap_h=float(gaps["gap_s"].sum() / 3600),
-        expires_h=_expires_h(held, config, now),
+        expires_h=_expires_h(recent, config, now),
     )
 
 
-def _expires_h(held: list[spans.Span], config: Config, now: datetime) -> float | None:
+def _expires_h(read: list[spans.Span], config: Config, now: datetime) -> float | None:
     """Hours until the oldest log that the cloud still has and we do not is forgotten."""
     memory = timedelta(days=config.ingestion.retention_days)
-    unread = spans.missing((now - memory, now), held)
+    unread = spans.missing((now - memory, now), read)
     return (unread[0][0] + memory - now).total_seconds() / 3600 if unread else None
 
 
@@ -135,17 +169,15 @@ def watched(paths: Paths, config: Config, *, now: datetime) -> list[Watched]:
 
     Only what was asked within the cloud's memory is looked at, staged or not.
     """
-    memory = timedelta(days=config.ingestion.retention_days)
-    since = now - max(memory, timedelta(hours=config.alarms.silent_h)) - 2 * DAY
+    since = min(_recently(config, now), now - timedelta(hours=config.alarms.silent_h) - 2 * DAY)
     entries, names = Journal(paths.journal).recent(since), registry.names(paths, config.devices)
     gone = {str(device["id"]) for device in registry.known(paths) if "left" in device}
     found = []
     for device_id in _asked(paths, config, now):
         own = [e for e in entries if e.device_id == device_id]
-        held = spans.merge((e.start, e.end) for e in own if e.complete)
-        newest = _newest_event(paths, own)
-        silent_h = 0.0 if device_id in gone else _silent_h(held, newest)
-        expires_h, name = _expires_h(held, config, now), names.get(device_id, device_id)
+        read, newest = _held(own, device_id), _newest_event(paths, own)
+        silent_h = 0.0 if device_id in gone else _silent_h(read, newest)
+        expires_h, name = _expires_h(read, config, now), names.get(device_id, device_id)
         found.append(Watched(device_id, name, expires_h, silent_h, newest))
     return found
 
@@ -155,15 +187,16 @@ def _asked(paths: Paths, config: Config, now: datetime) -> list[str]:
 
     The names in config.toml are of the user's own devices, not of a demo house.
     """
-    held = origins.of(paths)
-    return registry.asked(paths, () if held and held.kind != "measured" else config.devices, now)
+    origin = origins.of(paths)
+    named = () if origin and origin.kind != "measured" else config.devices
+    return registry.asked(paths, named, now)
 
 
-def _silent_h(held: list[spans.Span], newest: datetime | None) -> float:
+def _silent_h(read: list[spans.Span], newest: datetime | None) -> float:
     """How long the newest span that was asked about in whole goes on without a row. [h]"""
-    if not held:
+    if not read:
         return 0.0
-    start, end = held[-1]
+    start, end = read[-1]
     return max(0.0, (end - max(start, newest or start)).total_seconds() / 3600)
 
 

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import shutil
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,10 @@ def kept_rows(store: Paths) -> list[dict[str, Any]]:
     return [r for f in files if f != store.journal for r in raw.read(f)]
 
 
-def adopt(store: Paths, scanned_at: float | None = None) -> tuple[list[Entry], list[Path]]:
-    return archive.adopt_strays(store, entered=set(), scanned_at=scanned_at)
+def adopt(
+    store: Paths, scanned_at: float | None = None, seen: Collection[str] = ()
+) -> tuple[list[Entry], list[Path]]:
+    return archive.adopt_strays(store, entered=set(), scanned_at=scanned_at, seen=seen)
 
 
 # ---- Import ------------------------------------------------------------------------------
@@ -271,7 +274,7 @@ def test_a_copy_with_old_times_is_found_since_the_last_look(store: Paths) -> Non
     assert len(adopt(store)[0]) == 1
     looked_at = (store.raw / "plug-1" / "2026-04-22").stat().st_ctime + archive.SLACK_S
     stray(store, older_layout(ROWS[5:9]), "second.json")
-    (entry,), _ = adopt(store, scanned_at=looked_at)
+    (entry,), _ = adopt(store, scanned_at=looked_at, seen={"plug-1/2026-04-22"})
     assert entry.file.endswith("second.json")
 
 
@@ -280,14 +283,15 @@ def test_a_whole_device_moved_in_with_old_times_is_found(store: Paths, tmp_path:
     shutil.move(store.raw / "plug-1", tmp_path / "plug-1")
     store.raw.mkdir(exist_ok=True)
     shutil.move(tmp_path / "plug-1", store.raw / "plug-1")
-    looked_at = (store.raw / "plug-1").stat().st_ctime
-    assert len(adopt(store, scanned_at=looked_at)[0]) == 1
+    looked_at = (store.raw / "plug-1").stat().st_ctime + 60
+    assert adopt(store, scanned_at=looked_at, seen={"plug-1/2026-04-22"}) == ([], [])
+    assert len(adopt(store, scanned_at=looked_at, seen={"plug-2/2026-04-22"})[0]) == 1
 
 
 def test_folders_that_did_not_change_are_not_read(store: Paths) -> None:
     stray(store, older_layout(ROWS))
     later = (store.raw / "plug-1").stat().st_ctime + 60
-    assert adopt(store, scanned_at=later) == ([], [])
+    assert adopt(store, scanned_at=later, seen={"plug-1/2026-04-22"}) == ([], [])
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ LAYERS = {
     "demo house": "demo",
     "border and stores": "transport pace tuya tuya_logs raw journal attempts usage archive found "
     "registry registry_lists registry_findings origins sources warehouse checks bookmark notify",
-    "steps": "plan budget ingest collected answers refusals staging staging_files "
+    "steps": "plan budget ingest collected answers refusals staging staging_files staging_pool "
     "staging_findings staged_date held marts quarantine",
     "analysis": "energy voltage spc tariff load coverage loss_causes losses loss_sums status "
     "alarm_kinds alarms",

@@ -2,8 +2,9 @@
 
 import json
 import math
+import shutil
 from datetime import date, timedelta
-from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -11,12 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lib import energy, files, indicators, marts, raw, staging, warehouse
+from lib import energy, files, indicators, marts, raw, spans, staging, warehouse
 from lib.config import Config, Device, Energy
 from lib.journal import Journal, Window
 from lib.paths import Paths
 from lib.raw import Row
 from lib.study import Study
+from lib.times import to_ms
 from tests.rows import CONFIG, at, build, contents, event, keep, report, table
 
 HOUR_S = 3600.0
@@ -251,47 +253,87 @@ def test_a_run_killed_between_two_dates_leaves_none_of_them_stale(
     assert hourly(store, "energy_wh_integral")["11 00"] == pytest.approx(200)
 
 
-CODES = ["cur_power", "add_ele", "forward_energy_total", "offline"]
-moments = st.integers(min_value=0, max_value=3 * 24 * 60 - 1)
-rows_of_days = st.lists(
-    st.tuples(moments, st.sampled_from(CODES), st.integers(0, 2000)),
+CODES = ("cur_power", "cur_voltage", "add_ele", "forward_energy_total", "switch_1")
+EVENTS = {"online": 1, "offline": 2, "command": 5}
+DEVICES = ("plug01", "meter1")
+DAYS = 4  # from the 10th on
+minutes = st.integers(0, DAYS * 1440 - 1)
+happened = st.lists(
+    st.tuples(st.sampled_from(DEVICES), minutes, st.sampled_from((*CODES, *EVENTS))),
     min_size=1,
-    max_size=25,
-    unique_by=lambda row: (row[0], row[1]),
+    max_size=30,
+    unique=True,
+)
+# An answer: of which device, from which hour on, for how many hours, and whether it was whole.
+answers = st.lists(
+    st.tuples(
+        st.sampled_from(DEVICES), st.integers(0, DAYS * 24 - 1), st.integers(1, 60), st.booleans()
+    ),
+    min_size=2,
+    max_size=6,
 )
 
 
-def _row(minute: int, code: str, value: int) -> Row:
+def _row(number: int, minute: int, what: str) -> Row:
     when = f"{10 + minute // 1440} {minute % 1440 // 60:02d}:{minute % 60:02d}"
-    return event(when, 2) if code == "offline" else report(when, code, str(value))
+    if what in EVENTS:
+        return event(when, EVENTS[what])
+    return report(when, what, "false" if number % 2 and what == "switch_1" else str(97 * number))
+
+
+def _answer(
+    store: Paths, rows: list[tuple[str, Row]], answer: tuple[str, int, int, bool], number: int
+) -> None:
+    """Keep what happened to a device in the hours of an answer, by UTC days; many hold nothing."""
+    device, first, length, whole = answer
+    start = at("10") + timedelta(hours=first)
+    for begin, end in spans.by_day(start, start + timedelta(hours=length)):
+        own = [r for d, r in rows if d == device and to_ms(begin) <= r["event_time"] < to_ms(end)]
+        raw.write_window(
+            store,
+            Window(device, begin, end),
+            own,
+            asked_at=at("20") + number * timedelta(hours=1),
+            ingested_by="tcc/0",
+            complete=whole,
+            pages=1,
+        )
 
 
 @pytest.mark.slow
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(rows=rows_of_days, cuts=st.lists(st.integers(0, 25), max_size=3), seed=st.randoms())
-def test_hour_by_hour_in_any_order_equals_a_rebuild(
+@given(
+    happened=happened,
+    answers=answers,
+    stops=st.sets(st.integers(0, 5), max_size=2),
+    spoiled=st.none() | st.integers(0, 9),
+)
+def test_answers_in_any_order_and_number_of_runs_equal_a_rebuild(
     tmp_path_factory: pytest.TempPathFactory,
-    rows: list[tuple[int, str, int]],
-    cuts: list[int],
-    seed: object,
+    happened: list[tuple[str, int, str]],
+    answers: list[tuple[str, int, int, bool]],
+    stops: set[int],
+    spoiled: int | None,
 ) -> None:
-    """Files come in any order and number; the partitions are those of one big run."""
-    made = [_row(*row) for row in rows]
-    seed.shuffle(made)  # type: ignore[attr-defined]
-    bounds = sorted({0, len(made), *(min(c, len(made)) for c in cuts)})
-    by_hours, at_once = (Paths.at(tmp_path_factory.mktemp(n)) for n in ("hours", "once"))
-    for number, (start, end) in enumerate(pairwise(bounds)):
-        keep(by_hours, made[start:end], asked=f"20 {number:02d}:00")
-        build(by_hours)
-    for entry in Journal(by_hours.journal).all():
-        target = at_once.raw / entry.file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes((by_hours.raw / entry.file).read_bytes())
-    files.write_text(at_once.journal, by_hours.journal.read_text())
+    """Late days, days nobody asked about, answers cut short, without rows or gone bad since."""
+    rows = [(device, _row(n, minute, what)) for n, (device, minute, what) in enumerate(happened)]
+    by_runs, at_once = (Paths.at(tmp_path_factory.mktemp(n)) for n in ("runs", "once"))
+    for number, answer in enumerate(answers):
+        _answer(by_runs, rows, answer, number)
+        if number in stops:
+            build(by_runs)
+    if spoiled is not None:
+        build(by_runs)
+        known = Journal(by_runs.journal).all()
+        bad = known[spoiled % len(known)]
+        (by_runs.raw / bad.file).unlink()
+        raw.take_back(by_runs, bad)
+    build(by_runs)
+    shutil.copytree(by_runs.raw, at_once.raw)
     build(at_once)
-    assert contents(by_hours) == contents(at_once)
+    assert contents(by_runs) == contents(at_once)
     assert _counted_wh(at_once, "energy_hourly") == pytest.approx(
         _counted_wh(at_once, "energy_daily")
     )
@@ -567,3 +609,90 @@ def test_marts_built_by_other_sql_are_built_again_whatever_their_columns(store: 
     marts.run(store, CONFIG)
     assert contents(store) == before
     assert not math.isnan(daily(store, "energy_wh_unplaced")["12"])
+
+
+def test_a_day_between_two_others_that_comes_last_gets_what_the_day_before_left(
+    store: Paths,
+) -> None:
+    """Neighbours are found where days are missing between them, on either side."""
+    for day in (10, 16):
+        keep(store, [reading(f"{day} 12:00", 1000 * day)])
+    assert build(store)[1].dates == ["2026-03-10", "2026-03-16"]
+    keep(store, [reading("13 12:00", 13_500)], asked="21")
+    assert build(store)[1].dates == ["2026-03-13", "2026-03-16"]
+    assert hourly(store, "energy_wh_unplaced") == pytest.approx({"13 12": 3500, "16 12": 2500})
+
+
+def test_an_hour_lists_no_partitions_but_those_after_the_newest(
+    store: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What runs each hour must not cost more with each day that is kept."""
+    for day in (10, 11, 12):
+        keep(store, [report(f"{day} 12:00", "cur_power", "5")])
+    build(store)
+    keep(store, [report("11 23:00", "cur_power", "7")], asked="21")
+    staging.run(store, CONFIG)
+    monkeypatch.setattr(marts, "_days", lambda folder: pytest.fail(f"{folder} was listed"))
+    monkeypatch.setattr(Journal, "all", lambda self: pytest.fail("the whole journal was read"))
+    assert marts.run(store, CONFIG).dates == ["2026-03-11", "2026-03-12"]
+
+
+PARTS = ["observed_s", "offline_s", "silent_s", "not_asked_s"]
+
+
+def available(store: Paths, name: str = "availability", device: str = "plug01") -> dict[str, Any]:
+    """Hours observed, offline, silent and not asked about, by local day or by hour. [h]"""
+    found = table(store, name, device)
+    time = pd.to_datetime(found["local_date" if name == "availability" else "hour_start"])
+    shown = time.dt.strftime("%d" if name == "availability" else "%d %H")
+    hours = (found[PARTS] / 3600).round(9).to_numpy().tolist()
+    return dict(zip(shown, hours, strict=True))
+
+
+def test_a_day_is_observed_offline_silent_or_not_asked_about_and_nothing_else(
+    store: Paths,
+) -> None:
+    keep(store, [report("10 03:00", "cur_power", "5"), event("10 04:30", 2)])
+    keep(store, [event("11 01:00", 1)], complete=True)
+    build(store)
+    hours = available(store, "availability_hourly")
+    assert hours["10 00"] == [0, 0, 1, 0]  # asked about, but never heard of before
+    assert hours["10 04"] == [0.5, 0.5, 0, 0]
+    assert hours["11 00"] == [0, 1, 0, 0]
+    assert hours["11 05"] == [0, 0, 1, 0]
+    # Local dates begin at 3h00 UTC: of the 9th three hours were asked about, of the 11th 21.
+    assert available(store) == {
+        "09": [0, 0, 3, 21],
+        "10": [1.5 + 2, 20.5, 0, 0],
+        "11": [1, 0, 20, 3],
+    }
+    alive_s = table(store, "energy_hourly")["alive_s"].tolist()
+    assert table(store, "availability_hourly")["observed_s"].tolist() == alive_s
+
+
+def test_an_hour_nobody_asked_about_is_neither_silence_nor_absence(store: Paths) -> None:
+    noon = at("10 12:00")
+    for start, end in ((at("10"), noon), (noon + timedelta(hours=2), at("11"))):
+        hours = range(start.hour, end.hour or 24)
+        own = [report(f"{start:%d} {hour:02d}:30", "cur_power", "1") for hour in hours]
+        window = Window("plug01", start, end)
+        raw.write_window(store, window, own, asked_at=at("11"), ingested_by="tcc/0", complete=True)
+    build(store)
+    day = available(store)["10"]
+    assert (day[3], sum(day)) == (2 + 3, 24)
+    gaps = table(store, "gaps")
+    lost_h = gaps[gaps["cause"] == "not asked"]["gap_s"].sum() / 3600
+    assert lost_h == 2  # the three hours after the last window are not over yet: no gap
+
+
+def test_a_local_date_of_23_hours_is_filled_too(store: Paths) -> None:
+    far = Config(ingestion=CONFIG.ingestion, site={"time_zone": "America/New_York"})
+    for day in ("07", "08", "09"):
+        keep(store, [report(f"{day} {h:02d}:00", "cur_power", "1") for h in range(24)])
+    build(store, far)
+    assert {day: sum(parts) for day, parts in available(store).items()} == {
+        "06": 24,
+        "07": 24,
+        "08": 23,  # clocks go forward
+        "09": 24,
+    }

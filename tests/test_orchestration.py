@@ -279,7 +279,7 @@ def test_the_job_materialises_each_asset_with_numbers_and_its_notebook(done: Don
     assert 80 < float(str(shown["energy"]["coverage_pct"])) <= 100
     assert [shown[name]["figures"] for name in ANALYSED] == [3, 1]
     assert all(e.passed for e in done.first.get_asset_check_evaluations())
-    assert len(done.first.get_asset_check_evaluations()) == 8
+    assert len(done.first.get_asset_check_evaluations()) == 7
 
 
 @pytest.mark.slow

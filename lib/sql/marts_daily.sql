@@ -34,3 +34,27 @@ FROM read_parquet($hours, hive_partitioning = false)
 WHERE timezone($time_zone, hour_start)::DATE = $local_date::DATE
 GROUP BY device_id
 ORDER BY device_id;
+
+-- Grain: one device. Its local date by what is known of it; the parts sum up to its length. [s]
+-- Parameter $available: the same hours of the table availability_hourly.
+CREATE OR REPLACE TEMP TABLE availability AS
+WITH summed AS (
+    SELECT
+        device_id, max(device_name) AS device_name,
+        round(sum(observed_s), 6) AS observed_s, round(sum(offline_s), 6) AS offline_s,
+        round(sum(silent_s), 6) AS silent_s
+    FROM read_parquet($available, hive_partitioning = false)
+    WHERE timezone($time_zone, hour_start)::DATE = $local_date::DATE
+    GROUP BY device_id
+)
+SELECT
+    $local_date::DATE AS local_date, device_id, device_name, observed_s, offline_s, silent_s,
+    round(
+        date_diff(
+            'second',
+            timezone($time_zone, $local_date::DATE::TIMESTAMP),
+            timezone($time_zone, ($local_date::DATE + 1)::TIMESTAMP)
+        ) - observed_s - offline_s - silent_s, 6
+    ) AS not_asked_s
+FROM summed
+ORDER BY device_id;

@@ -291,6 +291,28 @@ JOIN devices USING (device_id)
 GROUP BY device_id, number
 ORDER BY device_id, gap_start;
 
+-- Grain: one hour (UTC) of a device: its 3600 s by what is known of them. [s]
+-- Asked about in whole, it was observed, offline or silent (also where it was never heard of);
+-- what is left of the hour nobody asked about, or it is still to come.
+CREATE OR REPLACE TEMP TABLE availability_hourly AS
+WITH known AS (
+    SELECT
+        device_id, date_trunc('hour', t) AS hour_start,
+        sum(epoch_us(alive_until) - epoch_us(t)) AS observed_us,
+        sum((epoch_us(next_t) - epoch_us(alive_until)) * (asked AND offline)::BIGINT) AS offline_us,
+        sum((epoch_us(next_t) - epoch_us(alive_until)) * (asked AND NOT offline)::BIGINT)
+            AS silent_us
+    FROM segments
+    GROUP BY ALL
+)
+SELECT
+    device_id, devices.device_name, hour_start,
+    observed_us / 1e6 AS observed_s, offline_us / 1e6 AS offline_s, silent_us / 1e6 AS silent_s,
+    (3600000000 - observed_us - offline_us - silent_us) / 1e6 AS not_asked_s
+FROM known
+JOIN devices USING (device_id)
+ORDER BY device_id, hour_start;
+
 -- Grain: one stretch of a date in which a switch kept its state. [s]
 CREATE OR REPLACE TEMP TABLE states AS
 WITH switched AS (
