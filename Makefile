@@ -6,14 +6,16 @@ CONDA := $(if $(CONDA_PREFIX),$(wildcard $(CONDA_PREFIX)/bin/tcc))
 LOCK := pyproject.toml uv.lock tools/bootstrap.py
 START := $(shell date +%s)
 
-.PHONY: help setup setup-test setup-lab tex poppler demo test check bench run pdf lab dagster clean
+.PHONY: help setup setup-test setup-lab setup-bench tex poppler demo test check bench \
+	bench-staging run pdf lab dagster clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1 \t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1 \t/p' Makefile | expand -t 24
 
 setup: $(if $(CONDA),,.venv/ready)
 setup-test: $(if $(CONDA),,.venv/ready-test)
 setup-lab: $(if $(CONDA),,.venv-lab/ready)
+setup-bench: $(if $(CONDA),,.venv-bench/ready)
 
 .venv/ready: $(LOCK)
 	@$(PYTHON) tools/bootstrap.py && touch $@
@@ -24,6 +26,10 @@ setup-lab: $(if $(CONDA),,.venv-lab/ready)
 # JupyterLab apart: beside papermill it slows the start of every notebook by 1.6 s.
 .venv-lab/ready: $(LOCK)
 	@UV_PROJECT_ENVIRONMENT=.venv-lab $(PYTHON) tools/bootstrap.py lab && touch $@
+
+# Polars and dlt apart: only bench/staging.py needs them.
+.venv-bench/ready: $(LOCK)
+	@UV_PROJECT_ENVIRONMENT=.venv-bench $(PYTHON) tools/bootstrap.py bench && touch $@
 
 tex:
 	@latexmk -v >/dev/null 2>&1 && kpsewhich abntex2.cls siunitx.sty lmodern.sty >/dev/null || \
@@ -50,6 +56,9 @@ bench: setup ## what the collection costs, beside tinytuya; a short storm; a few
 	$(RUN) python bench/weather.py --days 3 --devices 2; storm=$$?; \
 	$(RUN) python bench/kill.py --kills 10; kills=$$?; \
 	exit $$((cost + storm + kills))
+
+bench-staging: setup-bench ## staging and marts on 90 days, beside DuckDB, Polars, pandas, dlt
+	@TCC_VENV=$(CURDIR)/.venv-bench $(RUN) python bench/staging.py
 
 run: setup tex ## the pipeline on your devices; the demo house without credentials
 	@$(RUN) tcc run

@@ -1,5 +1,7 @@
 """The benches themselves: do they notice what they are there to notice?"""
 
+import gzip
+import hashlib
 import json
 import subprocess
 import sys
@@ -11,15 +13,16 @@ from typing import Any
 import duckdb
 import pytest
 
-from bench import cycle, harness
+from bench import cycle, harness, hours, tree
 from bench.harness import Ratio
 from bench.houses import DenseHouse, dense
 from bench.month import CHANCE_H, Month
+from bench.tree import Tree
 from bench.verdict import judge
-from lib import files, raw, warehouse
+from lib import files, raw, registry, staging, warehouse
 from lib.config import Config
 from lib.demo.house import log_order
-from lib.journal import Window
+from lib.journal import Entry, Journal, Window
 from lib.paths import ROOT, Paths
 from lib.raw import Row
 from lib.times import DAY, HOUR, to_ms
@@ -209,6 +212,129 @@ def test_the_state_of_a_store_tells_what_differs(store: Paths) -> None:
         file.unlink()
     after = cycle.state(store, config)
     assert after["f.pdf"] != before["f.pdf"] and "raw: 2880 rows" not in after
+
+
+# ---- The tree ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    """Two plugs, a day."""
+    return tree.build(tmp_path_factory.mktemp("tree") / "store", days=1, devices=2, processes=1)
+
+
+def keys_of(made: Tree, entry: Entry) -> list[tuple[Any, ...]]:
+    packed = (made.paths.raw / entry.file).read_bytes()
+    plain = gzip.decompress(packed)
+    assert hashlib.sha256(packed).hexdigest() == entry.packed_sha256
+    assert hashlib.sha256(plain).hexdigest() == entry.sha256
+    rows = json.loads(plain)
+    return [(row["device_id"], row["event_time"], row["event_id"], row.get("code")) for row in rows]
+
+
+def test_a_tree_has_a_file_an_hour_and_device_and_three_percent_of_its_rows_twice(
+    small: Tree,
+) -> None:
+    entries = Journal(small.paths.journal).all()
+    assert len(entries) == 2 * 24 == len(small.raw_files())
+    assert [entry.asked_at for entry in entries] == sorted(entry.asked_at for entry in entries)
+    came = [key for entry in entries for key in keys_of(small, entry)]
+    assert len(came) == sum(entry.rows for entry in entries)
+    assert 300 < len(came) / len(entries) < 340
+    assert 0.026 < 1 - len(set(came)) / len(came) < 0.034
+    assert all(entry.start.date() == (entry.end - HOUR).date() for entry in entries)
+    assert small.paths.source.exists() and len(registry.known(small.paths)) == 2
+
+
+def test_a_tree_s_files_are_those_that_the_collector_would_have_written(
+    small: Tree, store: Paths
+) -> None:
+    added = {"device_id", "ingestion_timestamp_utc", "ingested_by"}
+    for entry in Journal(small.paths.journal).all()[::9]:
+        rows = raw.read(small.paths.raw / entry.file)
+        again = raw.write_window(
+            store,
+            Window(entry.device_id, entry.start, entry.end),
+            [{key: value for key, value in row.items() if key not in added} for row in rows],
+            asked_at=entry.asked_at,
+            ingested_by=tree.ORIGIN.ingested_by,
+            complete=True,
+            pages=entry.pages,
+        )
+        assert again == entry
+        assert (store.raw / again.file).read_bytes() == (small.paths.raw / entry.file).read_bytes()
+        times = [row["event_time"] for row in rows]
+        assert times == sorted(times, reverse=True) and len(set(times)) < len(times)
+
+
+def test_a_tree_is_the_same_each_time_and_another_with_another_seed(
+    small: Tree, tmp_path: Path
+) -> None:
+    def digests(made: Tree) -> list[str]:
+        entries = Journal(made.paths.journal).all()
+        return [e.sha256 for e in entries if e.device_id == made.plugs()[0].device_id]
+
+    same, other = (
+        tree.build(tmp_path / str(seed), days=1, devices=1, seed=seed, processes=1)
+        for seed in (small.seed, small.seed + 1)
+    )
+    assert digests(same) == digests(small)
+    assert not set(digests(other)) & set(digests(small))
+
+
+def test_a_tree_stages_with_its_own_scales_and_a_new_hour_touches_one_date(tmp_path: Path) -> None:
+    made = tree.build(tmp_path / "store", days=1, devices=2, processes=1)
+    report = staging.run(made.paths, Config())
+    assert report.findings == [] and report.conflicting == 0
+    assert report.came == tree.size(made).rows == report.staged + report.duplicate
+    assert report.dates == ["2026-04-19", "2026-04-20"]
+    store = hours.Archive(made)  # one hour to warm up, then another
+    before = tree.size(store.tree)
+    hour = store.hour()
+    after = tree.size(store.tree)
+    assert hour.dates == ("2026-04-20",) and hour.staging_s > 0 < hour.marts_s
+    assert after.files == before.files + 2 and after.rows > before.rows
+    assert store.tree.end == tree.END + 2 * HOUR
+
+
+def test_in_a_tree_with_copies_each_row_came_about_eleven_times(tmp_path: Path) -> None:
+    made = tree.build(tmp_path / "s", days=12, light_days=20, devices=1, copies=True, processes=1)
+    entries = Journal(made.paths.journal).all()
+    assert len({entry.file for entry in entries}) == len(made.raw_files()) == len(entries)
+    came = [key for entry in entries for key in keys_of(made, entry)]
+    amid = [
+        key for key in came if to_ms(made.begin) + 2 * 864e5 < key[1] < to_ms(made.end - 8 * DAY)
+    ]
+    assert len(amid) / len(set(amid)) == pytest.approx(11, abs=0.2)
+    report = staging.run(made.paths, Config())
+    assert report.staged == len(set(came)) and report.came == len(came)
+
+
+def test_every_way_comes_to_the_same_rows(small: Tree, tmp_path: Path) -> None:
+    told = {}
+    for way in ("ours", "parse", "naive", "pandas"):
+        target = small.paths.staging if way == "ours" else tmp_path / way
+        given = {"way": way, "store": str(small.folder), "target": str(target)}
+        told[way] = harness.measured("bench.contenders", given)
+    ours = told.pop("ours")
+    assert ours["read"] == tree.size(small).rows > ours["rows"] and ours["dates"] == 2
+    for way, other in told.items():
+        shared = {"read", "rows", "dates", "digest"} & other.keys()
+        assert shared and all(other[key] == ours[key] for key in shared), way
+        assert other["seconds"] > 0 and other["peak_mb"] > 20
+
+
+def test_the_figure_of_cost_against_length_has_its_data_beside_it(tmp_path: Path) -> None:
+    found = [[1, 240, 76_000, 0.31, 0.4], [730, 175_200, 2_000_000, 0.33, None]]
+    hours.write_costs(found, tmp_path / "cost.svg")
+    first = (tmp_path / "cost.svg").read_bytes()
+    hours.write_costs(found, tmp_path / "cost.svg")
+    assert (tmp_path / "cost.svg").read_bytes() == first and b"archive length" in first
+    assert (tmp_path / "cost.csv").read_text("utf-8").splitlines() == [
+        "days,files,rows,ours_s,naive_s",
+        "1,240,76000,0.31,0.4",
+        "730,175200,2000000,0.33,",
+    ]
 
 
 # ---- The commands ------------------------------------------------------------------------
