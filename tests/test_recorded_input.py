@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pandas import DataFrame
 
+from bench.rebuilt import compare, rebuilt
 from lib import archive, config, ingest, sources, warehouse
 from lib.config import Config
 from lib.demo import uci
@@ -13,7 +14,7 @@ from lib.demo.recorded import recorded_house
 from lib.paths import Paths
 from lib.study import Study
 from lib.times import DAY, parse_instant
-from tests.rows import build, contents, staged, table
+from tests.rows import CONFIG, build, contents, staged, table
 
 NOW = parse_instant("2026-01-01")
 
@@ -98,6 +99,18 @@ def test_the_uci_house_keeps_its_own_clock_and_holidays(uci_store: Paths) -> Non
         study.daily["device_id"].eq(uci.HOUSE) & study.daily["local_date"].dt.month.eq(4)
     ]
     assert april["energy_wh_integral"].sum() / 1000 == pytest.approx(586.358, rel=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backwards", [False, True], ids=["as they came", "backwards"])
+def test_the_uci_house_is_rebuilt_to_the_same_contents_in_whatever_order_its_files_come(
+    uci_store: Paths, tmp_path: Path, backwards: bool
+) -> None:
+    again = rebuilt(uci_store, tmp_path / "again", CONFIG, backwards=backwards)
+    found = compare(uci_store, again)
+    assert found.unequal == []
+    assert found.rows["staging"] == len(staged(uci_store)) > 100_000
+    assert found.partitions > 135 * 7
 
 
 def test_a_real_plugs_day_has_its_energy_and_no_gap(shared_data: Path, store: Paths) -> None:
