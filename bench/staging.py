@@ -3,11 +3,12 @@
     make bench-staging        (or: .venv-bench/bin/python bench/staging.py [--days N] [--only ...])
 
 One tree of simulated plugs (`tree.py`), read by each way in a process of its own, in turn, and
-what they wrote checked equal in every key and value; then one new hour on archives of 1 and 730
-days. Belongs here: which comparisons there are, and their limits.
+what they wrote checked equal in every column; then one new hour on archives of 1 and 730 days.
+Belongs here: which comparisons there are, and their limits.
 
-What each is asked for: every row once (the first ingestion of a key), Parquet by event date.
-Ours verifies each file, scales each value and checks the contract besides; the others do not.
+What each is asked for, but for parsing alone: one and the same table. Every row once (the first
+ingestion of a key), with name, unit and scaled value; sorted, zstd Parquet, a file a date. Ours
+verifies each file and checks the contract besides; the others do not.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from bench import harness, hours, tree
+from bench import contenders, harness, hours, tree
 from bench.harness import Ratio
 from bench.tree import Tree
 from lib import ingest, sources, staging
@@ -73,7 +74,7 @@ def way(name: str, made: Tree) -> Told:
 
 
 def against(made: Tree, names: Sequence[str], rounds: int) -> list[Ratio]:
-    """Ours and the named ways in turn; leave where they did not come to the same rows."""
+    """Ours and the named ways in turn; leave where they did not write the same table."""
     if not names:
         return []
     ways: list[Callable[[], Told]] = [partial(way, name, made) for name in ("ours", *names)]
@@ -91,12 +92,10 @@ def against(made: Tree, names: Sequence[str], rounds: int) -> list[Ratio]:
 
 
 def _same(told: tuple[Told, ...], names: Sequence[str]) -> None:
-    """Leave where a way read other rows than ours, or wrote others."""
-    ours = told[0]
-    for name, other in zip(names, told[1:], strict=True):
-        shared = [key for key in ("read", "rows", "dates", "digest") if key in other]
-        if any(other[key] != ours[key] for key in shared):
-            sys.exit(f"{name} came to other rows: {other}, ours {ours}")
+    """Leave where a way read other rows than ours, or wrote another table."""
+    for name, other in zip(("ours", *names), told, strict=True):
+        if odd := [*contenders.differences(told[0], other)]:
+            sys.exit(f"{name} did not come to the table that is asked for: {'; '.join(odd)}.")
 
 
 def contest(asked: Asked, folder: Path) -> list[Ratio]:

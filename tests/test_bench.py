@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ from typing import Any
 import duckdb
 import pytest
 
-from bench import cycle, harness, hours, tree
+from bench import contenders, cycle, harness, hours, tree
+from bench import staging as bench_staging
 from bench.harness import Ratio
 from bench.houses import DenseHouse, dense
 from bench.month import CHANCE_H, Month
 from bench.tree import Tree
 from bench.verdict import judge
-from lib import files, raw, registry, staging, warehouse
+from lib import contract, files, raw, registry, staging, warehouse
 from lib.config import Config
 from lib.demo.house import log_order
 from lib.journal import Entry, Journal, Window
@@ -310,18 +312,93 @@ def test_in_a_tree_with_copies_each_row_came_about_eleven_times(tmp_path: Path) 
     assert report.staged == len(set(came)) and report.came == len(came)
 
 
-def test_every_way_comes_to_the_same_rows(small: Tree, tmp_path: Path) -> None:
-    told = {}
-    for way in ("ours", "parse", "naive", "pandas"):
-        target = small.paths.staging if way == "ours" else tmp_path / way
-        given = {"way": way, "store": str(small.folder), "target": str(target)}
-        told[way] = harness.measured("bench.contenders", given)
-    ours = told.pop("ours")
+def go(way: str, made: Tree, target: Path) -> dict[str, Any]:
+    given = {"way": way, "store": str(made.folder), "target": str(target)}
+    return harness.measured("bench.contenders", given)
+
+
+@pytest.fixture(scope="module")
+def ours(small: Tree) -> dict[str, Any]:
+    """What our staging of the small tree came to."""
+    return go("ours", small, small.paths.staging)
+
+
+def test_ours_is_the_table_that_is_asked_for(small: Tree, ours: dict[str, Any]) -> None:
     assert ours["read"] == tree.size(small).rows > ours["rows"] and ours["dates"] == 2
-    for way, other in told.items():
-        shared = {"read", "rows", "dates", "digest"} & other.keys()
-        assert shared and all(other[key] == ours[key] for key in shared), way
-        assert other["seconds"] > 0 and other["peak_mb"] > 20
+    assert list(ours["columns"]) == [name for name, _ in contract.tables()["readings"].shape]
+    assert [*contenders.differences(ours, ours)] == []
+
+
+@pytest.mark.parametrize("way", [name for name in contenders.WAYS if name != "ours"])
+def test_every_way_comes_to_the_same_table(
+    way: str, small: Tree, ours: dict[str, Any], tmp_path: Path
+) -> None:
+    if way in bench_staging.NOT_IN_VENV and not find_spec(way):
+        pytest.skip(f"{way} is only in the environment of make bench-staging")
+    other = go(way, small, tmp_path / way)
+    assert ("columns" in other) == (way != "parse") and other.keys() & {"read", "rows"}
+    assert [*contenders.differences(ours, other)] == []
+    assert other["seconds"] > 0 and other["peak_mb"] > 20
+
+
+READ = "FROM read_parquet('{file}', hive_partitioning = false)"
+NOT_OURS = {
+    "SELECT * REPLACE (value_num + 1e-13 AS value_num)": "other contents of value_num",
+    "SELECT * REPLACE (value_num::FLOAT AS value_num)": "other contents of value_num",
+    "SELECT * EXCLUDE (unit)": "other contents of unit",
+    "SELECT *, 1 AS more": "other contents of more",
+    "SELECT * REPLACE (lag(unit, 1, unit) OVER () AS unit, 'x' AS filename)": (
+        "other contents of unit, filename"
+    ),
+    "SELECT * REPLACE (event_id + 1 AS event_id)": "other contents of event_id",
+}
+
+
+@pytest.mark.parametrize("query", NOT_OURS)
+def test_a_column_that_is_not_ours_is_named(
+    query: str, small: Tree, ours: dict[str, Any], tmp_path: Path
+) -> None:
+    other = rewritten(small, tmp_path, f"{query} {READ}")
+    assert [*contenders.differences(ours, other)] == [NOT_OURS[query]]
+
+
+def rewritten(made: Tree, target: Path, query: str, options: str = "COMPRESSION zstd") -> Any:
+    """What is told of our partitions after a query went over each."""
+    for file in made.paths.staging.glob("*/*.parquet"):
+        new = target / file.parent.name / file.name
+        new.parent.mkdir(exist_ok=True)
+        with duckdb.connect() as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute(f"COPY ({query.format(file=file)}) TO '{new}' ({options})")
+    return json.loads(json.dumps(contenders.judged(target)))
+
+
+def test_rows_order_files_and_packing_that_are_not_ours_are_named(
+    small: Tree, ours: dict[str, Any], tmp_path: Path
+) -> None:
+    turned = rewritten(small, tmp_path, f"{READ} ORDER BY event_time", "COMPRESSION snappy")
+    (more,) = tmp_path.glob("event_date=2026-04-19/*.parquet")
+    told = [*contenders.differences(ours, turned)]
+    assert told == [f"{turned['unsorted']} rows out of order", "packed by SNAPPY"]
+    assert turned["unsorted"] > 1_000
+    more.with_name("data_1.parquet").write_bytes(more.read_bytes())
+    (tmp_path / "event_date=2026-04-20").rename(tmp_path / "event_date=2026-04-21")
+    twice = contenders.judged(tmp_path)
+    told = [*contenders.differences(ours, twice)]
+    assert told[0] == f"{twice['rows']} rows instead of {ours['rows']}"
+    assert told[1] == f"other contents of {', '.join(contenders.KEY)}"
+    assert told[3].endswith("rows in the file of another date") and told[4] == "3 files of 2 dates"
+
+
+def test_the_bench_ends_where_a_way_wrote_another_table(
+    small: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {"seconds": 1, "peak_mb": 1, "read": 2, "rows": 2, "dates": 1, "files": 1}
+    own |= {"unsorted": 0, "misplaced": 0, "codecs": ["ZSTD"], "columns": {"unit": {"VARCHAR": 5}}}
+    told = {"ours": own, "naive": own | {"columns": {"unit": {"VARCHAR": 6}}}}
+    monkeypatch.setattr(bench_staging, "way", lambda name, _: told[name])
+    with pytest.raises(SystemExit, match=r"^naive did not .*: other contents of unit\.$"):
+        bench_staging.against(small, ["naive"], 1)
 
 
 def test_the_figure_of_cost_against_length_has_its_data_beside_it(tmp_path: Path) -> None:
