@@ -84,6 +84,19 @@ def replacing(
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def scratch(folder: Path, name: str) -> Iterator[Path]:
+    """Yield the path of a file of this thread's own, which does not outlive the block."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _clear_up(folder, f"{name}.")
+    path = folder / f".{name}.{_who()}.tmp"
+    try:
+        with _naming(path):
+            yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
 def write_text(target: Path, text: str, *, durable: bool = True) -> Path:
     """Write a text file atomically."""
     with replacing(target, durable=durable) as temporary:

@@ -78,10 +78,10 @@ def encode(rows: Iterable[Row]) -> bytes:
     return b"[\n" + ",\n".join(lines).encode(errors="replace") + b"\n]\n"
 
 
-def content(path: Path) -> bytes:
-    """The unpacked bytes of a raw file. Raises BadRawFile."""
+def content(path: Path, packed: bytes | None = None) -> bytes:
+    """The unpacked bytes of a raw file, of which `packed` was read. Raises BadRawFile."""
     try:
-        packed = path.read_bytes()
+        packed = path.read_bytes() if packed is None else packed
         return gzip.decompress(packed) if path.suffix == ".gz" else packed
     except (OSError, EOFError, zlib.error) as error:
         raise bad_file(path, f"it cannot be unpacked ({error})") from error

@@ -142,10 +142,10 @@ def build(connection: Connection, store: Raw, day: str) -> Outcome:
     without it.
     """
     outcome, target = Outcome(day), warehouse.partition(store.paths.staging, day)
-    while names := store.sound(day, outcome.bad):
-        if _read(connection, store, day, names, outcome.bad):
+    while sound := store.sound(day, outcome.bad):
+        if _read(connection, store, day, sound, outcome.bad):
             break
-    if not names:
+    if not sound:
         target.unlink(missing_ok=True)
         return outcome
     with files.replacing(target, check=lambda written: _check(connection, written, day)) as new:
@@ -156,19 +156,21 @@ def build(connection: Connection, store: Raw, day: str) -> Outcome:
     return outcome
 
 
-def _read(connection: Connection, store: Raw, day: str, names: list[str], bad: Bad) -> bool:
+def _read(connection: Connection, store: Raw, day: str, sound: dict[str, bytes], bad: Bad) -> bool:
     """Read the rows of a date; False where it must be done again in another way."""
-    target = warehouse.partition(store.paths.staging, day)
+    target, names = warehouse.partition(store.paths.staging, day), list(sound)
     read = (target.exists() and store.to_read(day, names)) or names
-    goes_on = len(read) < len(names)
-    sources = [files.literal(store.root / name) for name in read]
-    parameters = {"files": sources, "names": names, "read": read, "day": day}
+    goes_on, numbers = len(read) < len(names), staging_files.numbered(names)
     connection.execute("TRUNCATE before")
     try:
         if goes_on:
             warehouse.run(connection, "stage_before", {"partition": files.literal(target)})
-        warehouse.run(connection, "stage_date", parameters)
-    except duckdb.Error:
+        with files.scratch(staging_files.folder(store.paths), "gathered") as rows:
+            wanted = ((numbers[name], name, sound[name]) for name in read)
+            staging_files.gather(rows, store.root, wanted)
+            parameters = {"rows": files.literal(rows), "day": day}
+            _run(connection, parameters | {"names": names, "numbers": [*numbers.values()]})
+    except (duckdb.Error, BadRawFile):
         if not goes_on and not _set_aside(connection, store, names, bad):
             raise
         staging_files.read_whole(store.paths, day)
@@ -177,6 +179,16 @@ def _read(connection: Connection, store: Raw, day: str, names: list[str], bad: B
     if conflicting or not stands:
         staging_files.read_whole(store.paths, day)
     return not goes_on or (stands and not conflicting)
+
+
+def _run(connection: Connection, parameters: dict[str, Any]) -> None:
+    """Read event times as numbers; as texts where one of them is none."""
+    warehouse.run(connection, "stage_numbers")
+    try:
+        warehouse.run(connection, "stage_date", parameters)
+    except duckdb.Error:
+        warehouse.run(connection, "stage_texts")
+        warehouse.run(connection, "stage_date", parameters)
 
 
 def _set_aside(connection: Connection, store: Raw, names: list[str], bad: Bad) -> bool:
@@ -191,7 +203,8 @@ def _set_aside(connection: Connection, store: Raw, names: list[str], bad: Bad) -
 def _counted(connection: Connection, written: Path, outcome: Outcome) -> Outcome:
     """Add what the date was made of."""
     checks.look_at(connection, written)
-    ((came, staged, duplicate, conflicting, incomplete),) = _rows(connection, "stage_counts")
+    (counts,) = _rows(connection, "stage_counts")
+    came, staged, duplicate, conflicting, incomplete, misfits = counts
     return replace(
         outcome,
         came=came,
@@ -201,7 +214,7 @@ def _counted(connection: Connection, written: Path, outcome: Outcome) -> Outcome
         incomplete=incomplete,
         by_file=dict(_rows(connection, "stage_files")),
         unspecified=_rows(connection, "stage_unspecified"),
-        misfits=_rows(connection, "stage_misfits"),
+        misfits=_rows(connection, "stage_misfits") if misfits else [],
     )
 
 

@@ -36,7 +36,7 @@ from lib.staged_date import Report
 from lib.staging_files import Bad, Raw
 from lib.times import parse_instant, to_ms
 
-SQL = ("stage_prepare", "stage_before", "stage_date")
+SQL = ("stage_prepare", "stage_before", "stage_numbers", "stage_texts", "stage_date")
 
 
 def run(
@@ -149,7 +149,7 @@ def _usable(store: Raw, entry: Entry, report: Report) -> bool:
         return False
     report.undated[entry.file] = entry.rows
     if not entry.dates:
-        store.is_sound(entry.file, entry.packed_sha256, bad)
+        store.checked(entry.file, entry.packed_sha256, bad)
         report.add_bad(bad)
     return True
 

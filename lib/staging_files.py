@@ -15,6 +15,7 @@ import threading
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 
 from lib import archive, files, raw
@@ -23,6 +24,8 @@ from lib.journal import Entry, Journal
 from lib.paths import Paths
 from lib.raw import Row
 
+MARK = b"tcc:file_no"  # no field of a row has such a name
+PER_DEVICE = 65_536  # no device has as many files with rows of one date
 _MOVING = threading.Lock()  # a file may hold rows of two dates that are built side by side
 
 
@@ -52,38 +55,41 @@ class Raw:
         """The folder of the raw files."""
         return self.paths.raw
 
-    def sound(self, day: str, bad: Bad) -> list[str]:
-        """The files of a date that can be read, by name; others are set aside or told as gone.
+    def sound(self, day: str, bad: Bad) -> dict[str, bytes]:
+        """The files of a date that can be read, in ascending order, each with its bytes.
 
-        DuckDB compares no checksum of a packed file, takes an empty one for no rows and an error
-        of the cloud for a row: rows would change or go without a word.
+        Others are set aside, or told as gone. DuckDB compares no checksum of a packed file, takes
+        an empty one for no rows and an error of the cloud for a row: rows would change or go
+        without a word.
         """
         listed = sorted(of_date(self.paths, day).items())
-        sound = [name for name, packed in listed if self.is_sound(name, packed, bad)]
+        looked = ((name, self.checked(name, packed, bad)) for name, packed in listed)
+        sound = {name: content for name, content in looked if content is not None}
         if len(sound) < len(listed):
             read_whole(self.paths, day)
         return sound
 
-    def to_read(self, day: str, names: list[str]) -> list[str]:
+    def to_read(self, day: str, names: Iterable[str]) -> list[str]:
         """Of the files of a date those that its partition does not stand for."""
         if not self.goes_on or _whole(self.paths, day).exists():
-            return names
+            return list(names)
         return [name for name in names if name in self.new]
 
-    def is_sound(self, name: str, packed: str, bad: Bad) -> bool:
-        """Whether a file can be used; else it is set aside, or told as gone."""
+    def checked(self, name: str, packed_sha256: str, bad: Bad) -> bytes | None:
+        """The bytes of a file that can be used; else it is set aside, or told as gone."""
         file = self.root / name
-        if packed and raw.digest(file) == packed:
-            return True  # its bytes are those that were once entered
+        content = _bytes(file)
+        if content is not None and hashlib.sha256(content).hexdigest() == packed_sha256:
+            return content  # as it was once entered
         try:
-            self._check(file, name, packed)
+            self._check(file, name, packed_sha256)
         except BadRawFile as error:
             if file.exists():
                 self.set_aside(name, error, bad)
             else:
                 bad.gone.append(name)
-            return False
-        return True
+            return None
+        return content
 
     def _check(self, file: Path, name: str, packed: str) -> None:
         """Look at all of it, or at its checksum where nobody changed it."""
@@ -102,6 +108,39 @@ class Raw:
                 entry = self.new.get(name) or _told_of(self.paths, name)
                 moved = raw.set_aside(self.paths, file, error, entry)
                 bad.aside.append((moved, name, entry))
+
+
+def _bytes(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return None
+
+
+def numbered(names: Iterable[str]) -> dict[str, int]:
+    """Ascending numbers for ascending names of files, 65536 for each device."""
+    numbers: dict[str, int] = {}
+    for place, (_, own) in enumerate(groupby(names, key=lambda name: name.partition("/")[0])):
+        numbers |= {name: place * PER_DEVICE + n for n, name in enumerate(own)}
+    return numbers
+
+
+def gather(target: Path, root: Path, read: Iterable[tuple[int, str, bytes]]) -> None:
+    """Write the rows of many raw files into one: opening a file costs DuckDB more than its rows.
+
+    Before the rows of a file comes an object with its number alone, in the field MARK.
+    `read` are numbers, names and bytes of sound files. Raises BadRawFile.
+    """
+    with target.open("wb") as handle:
+        handle.write(b"[")
+        for place, (number, name, content) in enumerate(read):
+            plain = raw.content(root / name, content)
+            start, end = plain.index(b"[") + 1, plain.rindex(b"]")
+            handle.write(b'%s\n{"%s":%d}' % (b"," if place else b"", MARK, number))
+            if plain.find(b"{", start) >= 0:
+                handle.write(b",")
+                handle.write(memoryview(plain)[start:end])
+        handle.write(b"]\n")
 
 
 def verify(file: Path, entry: Entry) -> list[Row]:
@@ -133,12 +172,12 @@ def enter(paths: Paths, day: str, entries: Iterable[Entry], usable: Container[st
         if entry.file in usable:
             known[entry.file] = entry.packed_sha256
     lines = [f"{name}\t{packed}" for name, packed in sorted(known.items())]
-    files.write_text(_folder(paths) / f"{day}.txt", "\n".join(lines) + "\n")
+    files.write_text(folder(paths) / f"{day}.txt", "\n".join(lines) + "\n")
 
 
 def of_date(paths: Paths, day: str) -> dict[str, str]:
     """The raw files that hold rows of a date, or once did, with the hash of their bytes."""
-    index = _folder(paths) / f"{day}.txt"
+    index = folder(paths) / f"{day}.txt"
     lines = index.read_text("utf-8").split("\n") if index.exists() else []
     parts = (line.partition("\t") for line in lines if line)
     return {name: packed for name, _, packed in parts}
@@ -154,12 +193,13 @@ def read_whole(paths: Paths, day: str, *, always: bool = True) -> None:
 
 def forget(paths: Paths) -> None:
     """Forget every date, before everything is entered again."""
-    shutil.rmtree(_folder(paths), ignore_errors=True)
+    shutil.rmtree(folder(paths), ignore_errors=True)
 
 
 def _whole(paths: Paths, day: str) -> Path:
-    return _folder(paths) / f"{day}.whole"
+    return folder(paths) / f"{day}.whole"
 
 
-def _folder(paths: Paths) -> Path:
+def folder(paths: Paths) -> Path:
+    """Where the index lies, and what exists only while a date is built."""
     return paths.staging / "_state" / "dates"

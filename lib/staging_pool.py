@@ -33,7 +33,7 @@ def built(store: Raw, config: Config, days: list[str]) -> Iterator[Outcome]:
 def _connections(
     paths: Paths, config: Config, wanted: int
 ) -> Iterator[tuple[ThreadPoolExecutor, threading.local]]:
-    """A pool in which each thread has a connection; the cores are shared among them."""
+    """A pool in which each thread has a connection of one thread."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     workers = max(1, min(wanted, cores or 1, MOST_AT_ONCE))
     local, opening = threading.local(), threading.Lock()
@@ -42,7 +42,7 @@ def _connections(
         def connect() -> None:
             with opening:
                 local.connection = stack.enter_context(warehouse.connect())
-            local.connection.execute(f"SET threads = {max(1, (cores or 1) // workers)}")
+            local.connection.execute("SET threads = 1")  # rows are read in their order
             staged_date.prepare(local.connection, paths, config)
 
         with ThreadPoolExecutor(workers, initializer=connect) as pool:

@@ -437,6 +437,27 @@ def test_a_row_of_another_age_is_a_finding_and_no_partition(store: Paths, time: 
     assert "tcc.staging.undated" in {f.name for f in counts.findings}
 
 
+@pytest.mark.parametrize(
+    "told",
+    [True, False, 1773144000000.0, 1773144000000.4, 1773144000000.0, "1773144000000", "1773144000", " 1773144000000", "+1773144000000", "1773144000000.6", "1.773144e12", "", 0, -1, 2 ** 70],
+)
+def test_a_time_means_the_same_whatever_the_other_rows_of_its_date_say(
+    store: Paths, tmp_path: Path, told: object
+) -> None:
+    """Event times are read as numbers, and as texts where one of a date is none."""
+    odd = {"code": "cur_power", "event_id": 7, "event_time": told, "value": "1"}
+    numbers, text = report("10 13:00", "mode", "1"), report("10 14:00", "mode", "1")
+    text["event_time"] = "2026-03-10T14:00:00Z"
+    found = []
+    for own, rows in ((store, [odd, numbers]), (Paths.at(tmp_path / "b"), [odd, numbers, text])):
+        stamp_ = {"asked_at": at("11"), "ingested_by": "tcc/0", "complete": True}
+        raw.write_window(own, staging_window("10"), rows, **stamp_)
+        staging.run(own, CONFIG)
+        frame = staged(own)
+        found.append(frame.loc[frame["code"] == "cur_power", "event_time"].tolist())
+    assert found[0] == found[1]
+
+
 def test_a_folder_with_brackets_in_its_name_is_read_as_it_is(tmp_path: Path) -> None:
     store = Paths.at(tmp_path / "data [1]*")
     keep(store, [report("10 12:00", "cur_power", "1")])

@@ -7,5 +7,6 @@ SELECT
     count_if(
         coalesce(event_id, 7) = 7
         AND (code IS NULL OR value IS NULL OR (unit IS NOT NULL AND value_num IS NULL))
-    ) AS incomplete
+    ) AS incomplete,
+    count_if(unit IS NOT NULL AND value IS NOT NULL AND value_num IS NULL) AS misfits
 FROM partition;

@@ -1,8 +1,9 @@
 -- All raw rows of one UTC date, typed and unique.
 -- Grain: one row for each (device_id, event_time, event_id, code). Times are UTC.
 -- Needs what stage_prepare.sql made, and in the table `before` the rows that are staged already.
--- Parameters: $day, the ascending $names of all files of the date in data/raw, those of them to
--- $read, and the same as $files that DuckDB reads.
+-- Parameters: $day, the ascending $names of all files of the date in data/raw with their ascending
+-- $numbers, of which 65536 belong to each device, and the file with the $rows of those to read,
+-- each raw file's after an object with its number.
 -- The same value again is a duplicate. Another value under the same key is a conflict: the
 -- newest ingestion wins. Values are never compared across keys: equal increments are all real.
 -- Texts of which there are few are carried as numbers: sorting and writing them costs the most.
@@ -12,29 +13,35 @@ DROP TABLE IF EXISTS files;
 DROP TYPE IF EXISTS name_of_file;
 DROP TYPE IF EXISTS word;
 CREATE OR REPLACE TEMP TABLE listed AS
-SELECT unnest(range(len($names)))::INTEGER AS file_no, unnest($names) AS name;
+SELECT unnest($numbers) AS file_no, unnest($names) AS name;
 CREATE TYPE name_of_file AS ENUM (SELECT name FROM listed);
 CREATE TEMP TABLE files AS
 SELECT
     file_no,
     name::name_of_file AS filename,
     name,
-    list_position($read, name) - 1 AS read_no,
     split_part(name, '/', 1) AS device_id,
-    dense_rank() OVER (ORDER BY device_id)::INTEGER AS device_no
+    file_no // 65536 AS device_no
 FROM listed;
 
 -- A raw file holds rows of its folder's device alone: that was checked.
 CREATE OR REPLACE TEMP TABLE came AS
-WITH read AS (
+WITH in_order AS (
+    SELECT  -- one thread reads them in their order
+        * EXCLUDE ("tcc:file_no"),
+        "tcc:file_no" IS NULL AS is_row,
+        max("tcc:file_no") OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS file_no
+    FROM gathered($rows)
+),
+read AS (
     SELECT
-        device_no,
+        file_no // 65536 AS device_no,
         code,
         coalesce(value, event_value) AS value,
         coalesce(try_cast(event_id AS INTEGER), CASE WHEN code IS NOT NULL THEN 7 END) AS event_id,
         event_from,
-        event_time AS told,
-        try_cast(event_time AS BIGINT) AS number,
+        told,
+        number,
         CASE  -- ten digits are seconds; nothing before 2000 or from the year 3000 on
             WHEN number BETWEEN 946684800000 AND 32503679999999 THEN number * 1000
             WHEN number BETWEEN 946684800 AND 99999999999 THEN number * 1000000
@@ -42,8 +49,8 @@ WITH read AS (
         try_cast(ingestion_timestamp_utc AS TIMESTAMPTZ) AS ingestion_timestamp_utc,
         ingested_by,
         file_no
-    FROM raw_rows($files)
-    JOIN files USING (read_no)
+    FROM in_order
+    WHERE is_row
 ),
 timed AS (
     SELECT
@@ -76,17 +83,27 @@ CREATE OR REPLACE TEMP TABLE distinct_values AS
 SELECT
     device_no, code, event_time, event_id, value,
     count(*) AS copies,
-    max((ingestion_timestamp_utc, file_no)) AS newest,
-    min((ingestion_timestamp_utc, file_no, ingested_by, event_from)) AS first
+    max({'at': ingestion_timestamp_utc, 'file_no': file_no}) AS newest,
+    min({
+        'at': ingestion_timestamp_utc, 'file_no': file_no, 'ingested_by': ingested_by,
+        'event_from': event_from
+    }) AS first
 FROM came SEMI JOIN repeated USING (key_hash)
 GROUP BY ALL;
 
 CREATE OR REPLACE TEMP TABLE winners AS
 SELECT
     device_no, code, event_time, event_id,
-    arg_max({'value': value, 'first': first}, (newest, coalesce(value, ''))) AS kept
+    arg_max(
+        {'value': value, 'first': first}, {'newest': newest, 'value': coalesce(value, '')}
+    ) AS kept
 FROM distinct_values
 GROUP BY ALL;
+
+CREATE OR REPLACE TEMP TABLE present AS
+SELECT device_no, device_id, code
+FROM (SELECT DISTINCT device_no, code FROM came)
+JOIN (SELECT DISTINCT device_no, device_id FROM files) USING (device_no);
 
 -- What a device's code means at a time, and its place in the order of the file.
 CREATE TYPE word AS ENUM (
@@ -94,14 +111,9 @@ CREATE TYPE word AS ENUM (
     UNION SELECT device_name FROM names
     UNION SELECT unit FROM specifications WHERE unit IS NOT NULL
     UNION SELECT unit FROM assumed WHERE unit IS NOT NULL
-    UNION SELECT code FROM came WHERE code IS NOT NULL
+    UNION SELECT code FROM present WHERE code IS NOT NULL
 );
 CREATE TEMP TABLE kinds AS
-WITH present AS (
-    SELECT device_no, device_id, code
-    FROM (SELECT DISTINCT device_no, code FROM came)
-    JOIN (SELECT DISTINCT device_no, device_id FROM files) USING (device_no)
-)
 SELECT
     device_no,
     code,
@@ -133,8 +145,8 @@ WITH kept AS (
     FROM came ANTI JOIN repeated USING (key_hash)
     UNION ALL
     SELECT
-        device_no, code, event_time, event_id, kept.value, kept.first[4], kept.first[1],
-        kept.first[3], kept.first[2]
+        device_no, code, event_time, event_id, kept.value, kept.first.event_from,
+        kept.first.at, kept.first.ingested_by, kept.first.file_no
     FROM winners
 ),
 numbered AS (

@@ -24,14 +24,13 @@ CREATE OR REPLACE TEMP TABLE names AS
 SELECT device_id, device_name FROM named;
 
 -- Raw files as text, column by column; every column is declared, for inferring them is slow.
--- `read_no` is a file's place in the list, from 0.
 CREATE OR REPLACE TEMP MACRO raw_rows(files) AS TABLE
-SELECT *, file_index::INTEGER AS read_no FROM read_json(
+SELECT * FROM read_json(
     files, format = 'array',
     columns = {
-        device_id: 'VARCHAR', code: 'VARCHAR', value: 'VARCHAR', event_value: 'VARCHAR',
-        event_id: 'VARCHAR', event_from: 'VARCHAR', event_time: 'VARCHAR',
-        ingestion_timestamp_utc: 'VARCHAR', ingested_by: 'VARCHAR'
+        code: 'VARCHAR', value: 'VARCHAR', event_value: 'VARCHAR', event_id: 'VARCHAR',
+        event_from: 'VARCHAR', event_time: 'VARCHAR', ingestion_timestamp_utc: 'VARCHAR',
+        ingested_by: 'VARCHAR', 'tcc:file_no': 'INTEGER'
     }
 );
 
