@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 FILES = "*/*/*_logs*.json.gz"
-_TEXT = (
+TEXT = (
     *("device_id", "code", "value", "event_id", "event_from", "event_time", "status"),
     *("ingestion_timestamp_utc", "ingested_by"),
 )
@@ -46,8 +46,8 @@ COPY (
 
 def parsed(raw: Path, target: Path) -> dict[str, Any]:
     """Every field of every row as text, counted and thrown away."""
-    columns = ", ".join(f"{name}: 'VARCHAR'" for name in _TEXT)
-    counts = ", ".join(f"count({name})" for name in _TEXT)
+    columns = ", ".join(f"{name}: 'VARCHAR'" for name in TEXT)
+    counts = ", ".join(f"count({name})" for name in TEXT)
     rows_of = f"read_json($files, format = 'array', columns = {{{columns}}})"
     query = f"SELECT count(*), {counts} FROM {rows_of}"
     with duckdb.connect() as connection:

@@ -27,7 +27,7 @@ class Window:
         return f"{self.device_id} {self.start:%Y-%m-%d %H:%M:%S}-{self.end:%H:%M:%S} UTC"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A raw file, the window it answers and what is in it.
 

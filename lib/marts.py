@@ -14,9 +14,7 @@ from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import pandas as pd
-
-from lib import bookmark, files, held, origins, registry, staging, warehouse
+from lib import bookmark, contract, files, held, origins, registry, staging, warehouse
 from lib.bookmark import Bookmark
 from lib.config import Config
 from lib.datapoints import FACTORS, KNOWN
@@ -59,7 +57,8 @@ def run(
             _drop_others(paths, waiting)
         while waiting:
             day = min(waiting)
-            progress(len(report.dates), len(report.dates) + len(waiting), day)
+            done, left = len(report.dates), len(waiting)
+            progress(done, done + left, f"{day}, {left} left")
             waiting.remove(day)
             changed = _build_date(connection, paths, config, day)
             report.dates.append(day)
@@ -107,13 +106,14 @@ def _rules(paths: Paths, config: Config) -> dict[str, str]:
 def _prepare(connection: Connection, paths: Paths, config: Config) -> None:
     """One thread: sums of doubles depend on their order, and a rebuild must give equal ones."""
     connection.execute("SET threads = 1")
+    text = "VARCHAR"
     codes = [(code, point.quantity, point.kind) for code, point in KNOWN.items()]
-    connection.register("codes", pd.DataFrame(codes, columns=["code", "quantity", "kind"]))
-    connection.register("units", pd.DataFrame(FACTORS.items(), columns=["unit", "factor"]))
-    names = list(registry.names(paths, config.devices).items())
-    connection.register("names", pd.DataFrame(names, columns=["device_id", "device_name"]))
-    switches = pd.DataFrame(_switches(config), columns=["device_id", "code"], dtype="str")
-    connection.register("switches", switches)
+    columns = {"code": text, "quantity": text, "kind": text}
+    warehouse.table(connection, "codes", columns, codes)
+    warehouse.table(connection, "units", {"unit": text, "factor": "DOUBLE"}, FACTORS.items())
+    names = registry.names(paths, config.devices).items()
+    warehouse.table(connection, "names", {"device_id": text, "device_name": text}, names)
+    warehouse.table(connection, "switches", {"device_id": text, "code": text}, _switches(config))
 
 
 def _switches(config: Config) -> list[tuple[str, str]]:
@@ -134,7 +134,7 @@ def _build_date(connection: Connection, paths: Paths, config: Config, day: str) 
     warehouse.run(connection, "marts_date", parameters)
     changed = any(_differs(connection, paths, table, day) for table in ("carry", "carry_states"))
     for table in BY_DATE:
-        _replace(connection, table, warehouse.partition(paths.marts / table, day))
+        _replace(connection, paths, table, day)
     return changed
 
 
@@ -146,8 +146,10 @@ def _insert(connection: Connection, table: str, file: Path | None) -> None:
         )
 
 
-def _replace(connection: Connection, table: str, target: Path) -> None:
-    with files.replacing(target) as new:
+def _replace(connection: Connection, paths: Paths, table: str, day: str) -> None:
+    """Put a date's table in the old one's place, if it keeps the contract. Raises DataError."""
+    target = warehouse.partition(paths.marts / table, day)
+    with files.replacing(target, lambda new: contract.judge(connection, table, new, day)) as new:
         warehouse.write_parquet(connection, table, new)
 
 
@@ -203,7 +205,7 @@ def _build_daily(
         }
         warehouse.run(connection, "marts_daily", parameters)
         for table in BY_LOCAL_DATE:
-            _replace(connection, table, warehouse.partition(paths.marts / table, local_date))
+            _replace(connection, paths, table, local_date)
     return local_dates
 
 

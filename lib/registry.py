@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lib import files, registry_lists, settings
 from lib import registry_findings as said
@@ -21,12 +21,14 @@ from lib.findings import Finding
 from lib.paths import Paths
 from lib.registry_lists import Listed, is_followed, is_listed
 from lib.times import DAY, from_stamp, iso, parse_instant, stamp
-from lib.tuya import TuyaCloud
 from lib.tuya_codes import NOT_OPENED, of_the_project
+
+if TYPE_CHECKING:  # staging needs specifications, and no client
+    from lib.tuya import TuyaCloud
 
 
 def refresh(
-    paths: Paths, cloud: TuyaCloud, wanted: Sequence[Device], *, now: datetime
+    paths: Paths, cloud: "TuyaCloud", wanted: Sequence[Device], *, now: datetime
 ) -> list[Finding]:
     """Archive the device list and each specification where they changed; at most once a day.
 
@@ -60,7 +62,7 @@ def ask_again(paths: Paths) -> None:
 
 
 def _listed(
-    cloud: TuyaCloud, before: Listed, named: dict[str, str], now: datetime
+    cloud: "TuyaCloud", before: Listed, named: dict[str, str], now: datetime
 ) -> tuple[Listed, list[Finding], SourceError | None]:
     """The devices of the project and those known before; what happened to them; the refusal."""
     try:
@@ -77,7 +79,7 @@ def _listed(
 
 
 def _specifications_of(
-    cloud: TuyaCloud, devices: Listed, failed: SourceError | None
+    cloud: "TuyaCloud", devices: Listed, failed: SourceError | None
 ) -> tuple[dict[str, Any], dict[str, SourceError]]:
     """Answer or refusal for each followed device that did not leave.
 

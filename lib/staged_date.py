@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pandas as pd
 
 from lib import checks, contract, files, raw, registry, staging_files, warehouse
 from lib import staging_findings as said
@@ -20,6 +19,7 @@ from lib.findings import Finding
 from lib.journal import Entry
 from lib.paths import Paths
 from lib.staging_files import Bad, Raw
+from lib.times import iso
 from lib.warehouse import Connection
 
 
@@ -117,16 +117,21 @@ class Report:
 
 def prepare(connection: Connection, paths: Paths, config: Config) -> None:
     """The tables that give a row its name, scale and unit."""
+    text, whole, truth = "VARCHAR", "INTEGER", "BOOLEAN"
     specs = [
-        (one.device_id, one.spec.code, one.valid_from, *_typed(one.spec))
+        (one.device_id, one.spec.code, iso(one.valid_from), *_typed(one.spec))
         for one in registry.specifications(paths)
     ]
-    columns = ["device_id", "code", "valid_from", "scale", "unit", "is_number", "is_integer"]
-    connection.register("archived", pd.DataFrame(specs, columns=columns).astype({"scale": int}))
-    assumed = [(c, p.scale, p.unit, p.kind != "state") for c, p in KNOWN.items()]
-    connection.register("known", pd.DataFrame(assumed, columns=["code", *columns[3:6]]))
-    names = list(registry.names(paths, config.devices).items())
-    connection.register("named", pd.DataFrame(names, columns=["device_id", "device_name"]))
+    columns = {"device_id": text, "code": text, "valid_from": "TIMESTAMPTZ", "scale": whole}
+    columns |= {"unit": text, "is_number": truth, "is_integer": truth}
+    warehouse.table(connection, "archived", columns, specs)
+    assumed = [
+        (code, point.scale, point.unit, point.kind != "state") for code, point in KNOWN.items()
+    ]
+    columns = {"code": text, "scale": whole, "unit": text, "is_number": truth}
+    warehouse.table(connection, "known", columns, assumed)
+    names = registry.names(paths, config.devices).items()
+    warehouse.table(connection, "named", {"device_id": text, "device_name": text}, names)
     warehouse.run(connection, "stage_prepare")
 
 

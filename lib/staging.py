@@ -142,14 +142,17 @@ def _index(store: Raw, report: Report) -> list[str]:
 def _usable(store: Raw, entry: Entry, report: Report) -> bool:
     """Whether a new file counts; its content is checked when a date is built from it.
 
-    A file without any date is checked here.
+    A file without any date is checked here, and so is one that was taken back and lies there.
     """
-    file, bad = store.paths.raw / entry.file, Bad()
-    if found.taken_back(entry) and (not file.exists() or quarantine.coming_back(store.paths, file)):
+    file, bad = store.root / entry.file, Bad()
+    back = found.taken_back(entry)
+    if back and (not file.exists() or quarantine.coming_back(store.paths, file)):
         return False
     report.undated[entry.file] = entry.rows
-    if not entry.dates:
-        store.checked(entry.file, entry.packed_sha256, bad)
+    if back or not entry.dates:
+        content = store.checked(entry.file, entry.packed_sha256, bad)
+        if back and content is not None:
+            report.undated[entry.file] = len(raw.read(file))
         report.add_bad(bad)
     return True
 

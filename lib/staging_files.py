@@ -89,7 +89,7 @@ class Raw:
             else:
                 bad.gone.append(name)
             return None
-        return content
+        return file.read_bytes() if content is None else content
 
     def _check(self, file: Path, name: str, packed: str) -> None:
         """Look at all of it, or at its checksum where nobody changed it."""
