@@ -36,6 +36,7 @@ from lib.staged_date import Report
 from lib.staging_files import Bad, Raw
 from lib.times import parse_instant, to_ms
 
+RECENT = 131_072  # bytes of the journal: about a day of ten devices
 SQL = ("stage_prepare", "stage_before", "stage_numbers", "stage_texts", "stage_date")
 
 
@@ -113,9 +114,11 @@ def _new_entries(
     """Entries since the bookmark, those of files that the journal did not know included."""
     journal = Journal(paths.journal)
     new, offset = journal.since(mark.offset)
+    # Files of the moments before the last look seem new; the journal's last lines know them.
+    recent = {e.file: e for e in journal.since(max(0, mark.offset - RECENT))[0]}
     adopted, bad = archive.adopt_strays(
         paths,
-        entered={entry.file for entry in new if not found.taken_back(entry)},
+        entered={name for name, entry in recent.items() if not found.taken_back(entry)},
         scanned_at=mark.scanned_at,
         seen=_seen(paths),
         latest_ms=found.latest_ms(paths, scanned_at),
