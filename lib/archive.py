@@ -128,6 +128,7 @@ def adopt_strays(
     entered: set[str],
     scanned_at: float | None,
     seen: Collection[str] = (),
+    there: dict[str, float] | None = None,
     latest_ms: int = raw.YEAR_3000_MS,
 ) -> tuple[list[Entry], list[Path]]:
     """Enter raw files that the journal does not know; set aside those that cannot be read.
@@ -135,10 +136,11 @@ def adopt_strays(
     They were left by a crash between file and journal, or copied in by hand; a file that was
     taken back and lies there again counts too. Only folders that were not `seen` at the last
     look, and what changed since then in the others, are read; `entered` are the files entered
-    since then. No event is from `latest_ms` or later.
+    since then, `there` is what `folders` tells. No event is from `latest_ms` or later.
     Returns the new entries and the files set aside.
     """
-    unknown = set(_changed(paths.raw, scanned_at, seen)) - entered
+    there = folders(paths.raw) if there is None else there
+    unknown = set(_changed(paths.raw, there, scanned_at, seen)) - entered
     lines = found.lines_of(paths, unknown) if unknown else {}
     adopted, bad = [], []
     for name in sorted(unknown):
@@ -168,12 +170,14 @@ def folders(root: Path) -> dict[str, float]:
     }
 
 
-def _changed(root: Path, since: float | None, seen: Collection[str]) -> Iterator[str]:
+def _changed(
+    root: Path, there: dict[str, float], since: float | None, seen: Collection[str]
+) -> Iterator[str]:
     """Names of raw files that are new, as text: there may be many.
 
     A folder that was moved in keeps its times, and so do its files.
     """
-    for folder, changed_at in folders(root).items():
+    for folder, changed_at in there.items():
         limit = 0.0 if since is None or folder not in seen else since - SLACK_S
         if changed_at >= limit:
             with os.scandir(root / folder) as found:

@@ -50,8 +50,8 @@ def run(
     """
     began, report = time.monotonic(), Report()
     mark, scanned_at = _bookmark(paths, config, rebuild=rebuild), time.time()
-    folders = archive.folders(paths.raw).keys()
-    entries, offset = _new_entries(paths, mark, scanned_at, report)
+    folders = archive.folders(paths.raw)
+    entries, offset = _new_entries(paths, mark, scanned_at, folders, report)
     new = {entry.file: entry for entry in entries}
     store = Raw(paths, new, mark.scanned_at, goes_on=mark.offset > 0)
     report.files, report.dates = len(entries), _index(store, report)
@@ -65,7 +65,7 @@ def run(
     report.findings += report.by_code()
     if mark.offset == 0:
         _drop_others(paths, report.dates)
-    _remember(paths, folders)
+    _remember(paths, folders.keys())
     _save(paths, config, mark, entries, offset, scanned_at)
     report.findings += [said.set_aside(path) for path in report.quarantined]
     report.findings += [
@@ -109,7 +109,7 @@ def _rules(paths: Paths, config: Config, devices: set[str]) -> dict[str, str]:
 
 
 def _new_entries(
-    paths: Paths, mark: Bookmark, scanned_at: float, report: Report
+    paths: Paths, mark: Bookmark, scanned_at: float, folders: dict[str, float], report: Report
 ) -> tuple[list[Entry], int]:
     """Entries since the bookmark, those of files that the journal did not know included."""
     journal = Journal(paths.journal)
@@ -121,6 +121,7 @@ def _new_entries(
         entered={name for name, entry in recent.items() if not found.taken_back(entry)},
         scanned_at=mark.scanned_at,
         seen=_seen(paths),
+        there=folders,
         latest_ms=found.latest_ms(paths, scanned_at),
     )
     for moved in bad:
