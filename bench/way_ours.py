@@ -1,7 +1,7 @@
 """Ours: the whole staging of a store whose staging was removed. Belongs here: that one call.
 
-It does more than the others are asked for: every file is verified, scale and unit of each row
-are those of its specification, the contract is checked before a partition is put in place.
+It does more than the others are asked for: the hash of every file is compared, conflicts and odd
+values would be told, the contract is checked before a partition is put in place, durably.
 """
 
 from pathlib import Path

@@ -34,7 +34,7 @@ from lib.progress import Progress, silent
 from lib.raw import Row
 from lib.staged_date import Report
 from lib.staging_files import Bad, Raw
-from lib.times import parse_instant, to_ms
+from lib.times import DAY, parse_instant, to_ms
 
 RECENT = 131_072  # bytes of the journal: about a day of ten devices
 SQL = ("stage_prepare", "stage_before", "stage_numbers", "stage_texts", "stage_date")
@@ -50,7 +50,7 @@ def run(
     """
     began, report = time.monotonic(), Report()
     mark, scanned_at = _bookmark(paths, config, rebuild=rebuild), time.time()
-    folders = archive.folders(paths.raw)
+    folders = archive.folders(paths.raw, _trusted(paths, mark.scanned_at, scanned_at))
     entries, offset = _new_entries(paths, mark, scanned_at, folders, report)
     new = {entry.file: entry for entry in entries}
     store = Raw(paths, new, mark.scanned_at, goes_on=mark.offset > 0)
@@ -211,6 +211,12 @@ def _seen(paths: Paths) -> set[str]:
     """The folders `device/day` of data/raw at the last look; after most runs the same."""
     file = _seen_file(paths)
     return set(file.read_text("utf-8").splitlines()) if file.exists() else set()
+
+
+def _trusted(paths: Paths, last: float | None, now: float) -> set[str]:
+    """Folders of long ago that need no look: they were looked at today (UTC)."""
+    day_s = DAY.total_seconds()
+    return _seen(paths) if last is not None and last // day_s == now // day_s else set()
 
 
 def _remember(paths: Paths, folders: Collection[str]) -> None:

@@ -294,6 +294,18 @@ def test_folders_that_did_not_change_are_not_read(store: Paths) -> None:
     assert adopt(store, scanned_at=later, seen={"plug-1/2026-04-22"}) == ([], [])
 
 
+def test_of_trusted_folders_only_the_newest_are_looked_at(store: Paths) -> None:
+    days = [f"2026-{month:02d}-{day:02d}" for month in (1, 2) for day in range(1, 29)]
+    for day in days:
+        (store.raw / "plug-1" / day).mkdir(parents=True)
+    names = [f"plug-1/{day}" for day in days]
+    found = archive.folders(store.raw, set(names[1:]))
+    assert list(found) == names
+    unlooked = [name for name, changed_at in found.items() if not changed_at]
+    assert unlooked == names[1 : len(days) - archive.NEWEST]
+    assert all(archive.folders(store.raw).values())
+
+
 @pytest.mark.parametrize(
     ("content", "why"),
     [
