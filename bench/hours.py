@@ -109,6 +109,8 @@ def write_costs(found: list[list[Any]], target: Path) -> None:
         csv.writer(handle, lineterminator="\n").writerows([COLUMNS, *found])
     with mpl.rc_context({"svg.hashsalt": "tcc", "svg.fonttype": "none", "font.size": 9}):
         _drawn(found).savefig(target, format="svg", metadata={"Date": None})
+    lines = target.read_text("utf-8").splitlines()
+    target.write_text("".join(f"{line.rstrip()}\n" for line in lines), "utf-8")
 
 
 def _drawn(found: list[list[Any]]) -> Figure:
