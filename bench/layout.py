@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from bench import tree
 from bench.tree import Tree
-from bench.way_duckdb import TEXT
+from bench.way_duckdb import parse
 from lib import files, raw, staging, staging_files, warehouse
 from lib.config import Config
 
@@ -34,15 +34,6 @@ PACKINGS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "gzip 6": (".json.gz", lambda plain: gzip.compress(plain, 6, mtime=0)),
     "zstd 3": (".json.zst", lambda plain: _ZSTD.compress(plain, asbytes=True)),
 }
-
-
-def parse(paths: list[str], connection: duckdb.DuckDBPyConnection | None = None) -> None:
-    """Every field of every row as text, counted and thrown away."""
-    columns = ", ".join(f"{name}: 'VARCHAR'" for name in TEXT)
-    counts = ", ".join(f"count({name})" for name in TEXT)
-    query = f"SELECT {counts} FROM read_json($files, format = 'array', columns = {{{columns}}})"
-    with warehouse.connect() as own:
-        (connection or own).execute(query, {"files": paths}).fetchall()
 
 
 def contents(made: Tree, *, by_day: bool) -> Iterator[tuple[str, bytes]]:
@@ -75,7 +66,8 @@ def layout(made: Tree, folder: Path, packing: str, *, by_day: bool, rounds: int)
         target.parent.mkdir(parents=True, exist_ok=True)
         size += target.write_bytes(pack(plain))
         paths.append(str(target))
-    taken = seconds(lambda: parse(paths), rounds)
+    with warehouse.connect() as connection:
+        taken = seconds(lambda: parse(connection, paths), rounds)
     label = f"{packing}, by {'day' if by_day else 'hour'}"
     return _LINE.format(label, len(paths), f"{size / rows:.2f}", f"{taken:.2f}")
 
@@ -93,7 +85,7 @@ def gathered(made: Tree, rounds: int) -> str:
                 with files.scratch(made.folder, "gathered") as rows:
                     own = ((n, str(f), f.read_bytes()) for n, f in enumerate(names))
                     staging_files.gather(rows, Path("/"), own)
-                    parse([str(rows)], connection)
+                    parse(connection, [str(rows)])
 
     taken = seconds(read, rounds)
     return _LINE.format("gathered, one thread", len(by_date), "", f"{taken:.2f}")
