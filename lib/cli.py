@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lib import cli_data, cli_quarantine, config, credentials, terminal
+from lib import cli_data, cli_quarantine, cli_schedule, config, credentials, terminal
 from lib.cli_data import DataDir, Now, err, out, told
 from lib.errors import ConfigError
 from lib.paths import DEFAULT_DATA, Paths
@@ -185,3 +185,4 @@ def _source(name: str, series: str) -> str:
 
 cli_data.register(app)
 app.add_typer(cli_quarantine.app, name="quarantine")
+app.add_typer(cli_schedule.app, name="schedule")

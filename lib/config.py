@@ -7,84 +7,51 @@ Belongs here: the settings that are no secrets. Does not belong here: secrets an
 import json
 import re
 import tomllib
-from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError
 
 from lib import paths, settings
 from lib.credentials import REGIONS, Credentials, Environment, credentials, environment
+from lib.sections import (
+    Alarms,
+    Co2,
+    Co2Factor,
+    ControlChart,
+    Energy,
+    Ingestion,
+    Load,
+    Runs,
+    Site,
+    Voltage,
+)
 from lib.settings import Frozen
+from lib.tariff_settings import Tariff
 
 __all__ = [
     "REGIONS",
     "Alarms",
+    "Co2",
+    "Co2Factor",
     "Config",
+    "ControlChart",
     "Credentials",
     "Device",
     "Energy",
     "Environment",
     "Ingestion",
+    "Load",
+    "Runs",
     "Site",
+    "Tariff",
+    "Voltage",
     "credentials",
     "environment",
     "is_device_id",
     "load",
     "mapped_devices",
 ]
-
-
-def _known_zone(name: str) -> str:
-    try:
-        zone = ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: a folder of zones
-        raise ValueError(f"'{name}' is not a time zone such as America/Sao_Paulo") from error
-    offset = datetime(2026, 1, 1, tzinfo=zone).utcoffset()
-    if offset and offset % timedelta(hours=1):
-        raise ValueError(f"'{name}' is not whole hours from UTC: energy is counted by hours of UTC")
-    return name
-
-
-class Site(Frozen):
-    """The measured house."""
-
-    name: str = "Casa"
-    time_zone: Annotated[str, AfterValidator(_known_zone)] = "America/Sao_Paulo"
-    nominal_voltage_v: Literal[127, 220, 230] = 127
-    country: str = "BR"
-    subdivision: str | None = "MG"
-
-
-class Ingestion(Frozen):
-    """How the cloud is asked."""
-
-    retention_days: float = Field(default=7, gt=0)
-    overlap_h: float = Field(default=3, ge=0)
-    margin_s: float = Field(default=120, ge=0)
-    page_size: int = Field(default=100, ge=1, le=100)
-    request_timeout_s: float = Field(default=20, gt=0)
-    run_deadline_s: float = Field(default=1500, gt=0)
-    reconcile_h: float = Field(default=24, ge=0)
-    span_pages: int = Field(default=30, ge=1)
-    side_by_side: int = Field(default=6, ge=1, le=16)
-    calls_per_s: float = Field(default=10, gt=0)
-    monthly_calls: int = Field(default=26_000, ge=0)
-
-
-class Alarms(Frozen):
-    """When to be told."""
-
-    horizon_h: float = Field(default=96, gt=0)
-    silent_h: float = Field(default=24, gt=0)
-    quota_pct: float = Field(default=90, gt=0, le=100)
-
-
-class Energy(Frozen):
-    """Rules of energy and coverage."""
-
-    gap_limit_h: float = Field(default=3, gt=0)
 
 
 _DEVICE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,63}")
@@ -108,13 +75,15 @@ DeviceId = Annotated[str, AfterValidator(_device_id)]
 class Device(Frozen):
     """A device the user named.
 
-    `on_off_code` is the data point that switches it; `mains` marks a meter of the whole house.
+    `on_off_code` is the data point that switches it; `mains` marks a meter of the whole house;
+    `reading_error` is what its maker states, where it differs from [energy].
     """
 
     id: DeviceId
     name: str = Field(min_length=1)
     on_off_code: str | None = None
     mains: bool = False
+    reading_error: float | None = Field(default=None, gt=0, lt=1)
 
 
 class Config(Frozen):
@@ -123,7 +92,13 @@ class Config(Frozen):
     site: Site = Site()
     ingestion: Ingestion = Ingestion()
     energy: Energy = Energy()
+    load: Load = Load()
+    co2: Co2 = Co2()
+    voltage: Voltage = Voltage()
+    control_chart: ControlChart = ControlChart()
+    tariff: Tariff = Tariff()
     alarms: Alarms = Alarms()
+    runs: Runs = Runs()
     devices: tuple[Device, ...] = ()
     confirmed_changes: tuple[str, ...] = ()
 

@@ -15,7 +15,10 @@ from lib import held, warehouse
 from lib.findings import Finding
 from lib.paths import Paths
 
+ENOUGH = 0.9  # a day counts from this coverage on, a month from this share of such days (eemeter)
+SCALED_FROM = 0.5  # a sum is scaled to its whole time above this coverage alone (eemeter)
 DAY_KEYS = ["device_id", "device_name", "local_date"]
+_INSTANT = "datetime64[us, UTC]"
 GAP_COLUMNS = ("device_id", "device_name", "gap_start", "gap_end", "cause", "last_seen", "gap_s")
 
 
@@ -49,10 +52,35 @@ def never_heard(hourly: DataFrame) -> list[Finding]:
     ]
 
 
+def names(hourly: DataFrame) -> "pd.Series[str]":
+    """The name of each device that was asked about, by device_id."""
+    named: pd.Series[str] = hourly.groupby("device_id")["device_name"].last()
+    return named
+
+
+def within(
+    lost: DataFrame, start: datetime | None = None, end: datetime | None = None
+) -> DataFrame:
+    """The part of the ledger of losses that lies in a window; an open edge cuts nothing. [s]"""
+    began, ended = lost["lost_start"], lost["lost_end"]
+    cut = lost.assign(
+        lost_start=began if start is None else began.mask(began < start, start),
+        lost_end=ended if end is None else ended.mask(ended > end, end),
+    )
+    cut["lost_s"] = (cut["lost_end"] - cut["lost_start"]).dt.total_seconds()
+    return cut[cut["lost_s"] > 0].reset_index(drop=True)
+
+
+_GAP_TYPES = dict.fromkeys(("device_id", "device_name", "cause"), "str") | {
+    **dict.fromkeys(("gap_start", "gap_end", "last_seen"), _INSTANT),
+    "gap_s": "float64",
+}
+
+
 def joined_gaps(gaps: DataFrame) -> DataFrame:
     """Gaps with those that only midnight divides put together. [gap_s: s]"""
     if gaps.empty:
-        return DataFrame(columns=list(GAP_COLUMNS))
+        return DataFrame(columns=list(GAP_COLUMNS)).astype(_GAP_TYPES)
     gaps = gaps.sort_values(["device_id", "gap_start"])
     before = gaps.groupby(["device_id", "cause"])["gap_end"].shift()
     number = (gaps["gap_start"] != before).groupby([gaps["device_id"], gaps["cause"]]).cumsum()
@@ -64,13 +92,42 @@ def joined_gaps(gaps: DataFrame) -> DataFrame:
     return joined.sort_values(["gap_start", "device_id"])[list(GAP_COLUMNS)].reset_index(drop=True)
 
 
-def gaps_by_cause(gaps: DataFrame) -> DataFrame:
-    """Number, devices and hours of the gaps of each cause, the longest first. [gap_h: h]"""
-    found = gaps.groupby("cause").agg(
-        gaps=("gap_s", "size"), devices=("device_id", "nunique"), gap_s=("gap_s", "sum")
+def first_seen(hourly: DataFrame) -> "pd.Series[pd.Timestamp]":
+    """The hour in which each device was first observed, by device_id."""
+    heard: pd.Series[pd.Timestamp] = (
+        hourly[hourly["alive_s"] > 0].groupby("device_id")["hour_start"].min()
     )
-    found = found.assign(gap_h=found["gap_s"].astype(float) / 3600).drop(columns="gap_s")
-    return found.sort_values("gap_h", ascending=False).reset_index()
+    return heard
+
+
+def completed(
+    paths: Paths, gaps: DataFrame, hourly: DataFrame, window: tuple[datetime, datetime]
+) -> DataFrame:
+    """The gaps of a window with all time that nobody asked about, whole dates of it too.
+
+    The marts have no row of a date of which nobody asked anything. Of each device it counts from
+    its first hour of observation to the last that was asked about. Columns as `study.gaps`.
+    """
+    spans = warehouse.read(paths.marts / "held")
+    first = first_seen(hourly).rename("first_seen")
+    if spans.empty or first.empty:
+        return gaps
+    start, end = map(pd.Timestamp, window)
+    own = spans.merge(first, left_on="device_id", right_index=True)
+    own = own[(own["held_end"] > own["first_seen"]) & (own["held_start"] < end)]
+    own = own.sort_values(["device_id", "held_start"])
+    before = own.groupby("device_id")["held_end"].cummax().groupby(own["device_id"]).shift()
+    edge = before.fillna(own["first_seen"])
+    unasked = own.assign(gap_start=edge.mask(edge < start, start), gap_end=own["held_start"])
+    unasked = unasked[unasked["gap_end"] > unasked["gap_start"]]
+    unasked = unasked.assign(
+        device_name=unasked["device_id"].map(names(hourly)),
+        cause="not asked",
+        last_seen=unasked["gap_start"],
+        gap_s=(unasked["gap_end"] - unasked["gap_start"]).dt.total_seconds(),
+    )
+    found = pd.concat([gaps[gaps["cause"] != "not asked"], unasked[list(gaps.columns)]])
+    return found.sort_values(["gap_start", "device_id"], ignore_index=True)
 
 
 def calendar(
@@ -117,6 +174,53 @@ def _inside_s(
     start, end = (edge.mask(edge < first, first).mask(edge > last, last) for edge in edges)
     inside: pd.Series[float] = (end - start).dt.total_seconds()
     return inside
+
+
+def rolled_up(sums: "pd.Series[float]", share: "pd.Series[float]") -> DataFrame:
+    """Sums scaled to their whole time: value over coverage, where more than half was observed.
+
+    The rule of eemeter (CalTRACK 2.2.2.1). Columns value (missing where too little was observed)
+    and is_scaled: such a value is an estimate, and must be called so.
+    """
+    value = sums / share.where(share > SCALED_FROM)
+    return DataFrame({"value": value, "is_scaled": value.notna() & (share < 1)})
+
+
+def months(house: DataFrame) -> DataFrame:
+    """The days of each local month: how many are valid, and its energy as it is and scaled.
+
+    `house` as `energy.house` of daily rows: local_date, device_id, coverage, energy_wh [Wh]. A
+    day's coverage is the mean of the devices; a date without a row was not observed. A month is
+    valid where nine tenths of its days are. Columns month, days, valid_days, is_valid, coverage,
+    energy_kwh, scaled_kwh (missing unless more than half was observed), is_scaled.
+    """
+    dated = house.dropna(subset=["local_date"])
+    if dated.empty:
+        return DataFrame(columns=list(_MONTH_COLUMNS))
+    by_day = dated.groupby("local_date")
+    days = pd.date_range(dated["local_date"].min(), dated["local_date"].max())
+    share_ = (by_day["coverage"].sum() / dated["device_id"].nunique()).reindex(days, fill_value=0.0)
+    energy_kwh = by_day["energy_wh"].sum().reindex(days, fill_value=0.0) / 1000
+    every = DataFrame({"coverage": share_, "valid": share_ >= ENOUGH, "energy_kwh": energy_kwh})
+    found = every.groupby(days.to_period("M").rename("month")).agg(
+        days=("valid", "size"),
+        valid_days=("valid", "sum"),
+        coverage=("coverage", "mean"),
+        energy_kwh=("energy_kwh", "sum"),
+    )
+    whole = rolled_up(found["energy_kwh"], found["coverage"])
+    found = found.assign(
+        is_valid=found["valid_days"] >= ENOUGH * found["days"],
+        scaled_kwh=whole["value"],
+        is_scaled=whole["is_scaled"],
+    )
+    return found.reset_index()[list(_MONTH_COLUMNS)]
+
+
+_MONTH_COLUMNS = (
+    *("month", "days", "valid_days", "is_valid", "coverage"),
+    *("energy_kwh", "scaled_kwh", "is_scaled"),
+)
 
 
 def latency(paths: Paths) -> DataFrame:

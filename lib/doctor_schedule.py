@@ -1,7 +1,7 @@
 """Whether something starts the collection every hour, and what: cron, systemd or Dagster.
 
 Belongs here: looking where schedules are kept, and when the last one was kept. Does not belong
-here: setting one up. A crontab's lines are never shown: they may hold secrets.
+here: setting one up (`schedules.py`). A crontab's lines are never shown: they may hold secrets.
 """
 
 import re
@@ -47,7 +47,7 @@ def schedule(visit: Visit) -> Check:
     on = [one.place for one in starters if not one.enable]
     off = next((one for one in starters if one.enable), None)
     what = ", ".join(on) or (f"{off.place} is off" if off else NONE)
-    start = off.enable if off else _hourly(visit.root)
+    start = off.enable if off else _hourly()
     if last is None:
         return warning(f"{what}; nothing was collected yet.", "Run: tcc run")
     said = f"{what}; last collection {(visit.now - last) / HOUR:.1f} h ago."
@@ -61,10 +61,12 @@ def schedule(visit: Visit) -> Check:
 NONE = "No crontab, systemd timer or Dagster daemon starts it"
 
 
-def _hourly(root: Path) -> str:
+def _hourly() -> str:
     if shutil.which("crontab"):
-        return f"Run crontab -e and add: 0 * * * * cd {root} && .venv/bin/tcc run"
-    return "Let it run every hour: install cron (README, Your own devices), or run: make dagster"
+        return "Run: tcc schedule cron --install"
+    if shutil.which("systemctl"):
+        return "Run: tcc schedule systemd --install"
+    return "Let it run every hour: install cron (docs/scheduling.md), or run: make dagster"
 
 
 def _last(visit: Visit) -> datetime | None:

@@ -1,57 +1,26 @@
 """Energy of devices and of the house: pure functions over the marts' frames.
 
-Belongs here: which meter counts, sums, shares, the load curve, agreement of two meters.
-Does not belong here: reading (`study.py`), drawing (`plots.py`), rules of holding (SQL).
+Belongs here: sums, shares, days and months, what is left unmeasured, and CO2. Does not belong
+here: which meter counts (`meters.py`, whose choice is offered here too), power (`load.py`),
+reading (`study.py`), drawing (`plots.py`), rules of holding (SQL).
 """
 
-import math
-from collections.abc import Callable, Iterable
-from datetime import date
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 from pandas import DataFrame, Series
 
+from lib.config import Co2Factor
 from lib.findings import Finding
+from lib.meters import ENOUGH, METER_NAMES, METERS, chosen, metered
 from lib.portuguese import number
+from lib.times import MONTHS
 
-# A counter is preferred for energy, the integral of power for shape.
-METERS = ("increment", "total", "integral")
-METER_NAMES = {
-    "increment": "incrementos",
-    "total": "totalizador",
-    "integral": "integral da potência",
-    "difference": "diferença",
-}
-READING_ERROR = 0.05  # of the reading, as Tuya states it for pulse-metering plugs
+__all__ = ["ENOUGH", "METERS", "METER_NAMES", "REST", "chosen", "metered"]
+
 REST = "Demais cargas"
-DAY_KINDS = ("dia útil", "sábado", "domingo e feriado")
-ENOUGH = 0.9  # an hour or day counts as observed from this share of its time
-NIGHTS = 7  # so many are needed to speak of a base load
-SMALLEST_WH = 100.0  # two meters are compared on days of at least this energy
-
-
-def chosen(daily: DataFrame) -> DataFrame:
-    """Add `energy_wh` and `meter`: one meter for each device over the whole window.
-
-    The first of increments, totals and the integral of power that counted anything. [Wh]
-    Rows without a `local_date` are energy of which nobody knows the day (`Study.daily`).
-    """
-    meters = {device: _meter(own) for device, own in daily.groupby("device_id")}
-    kinds = daily["device_id"].map(meters)
-    energy_wh = pd.Series(np.nan, index=daily.index, dtype=float)
-    for meter in METERS:
-        energy_wh = energy_wh.mask(kinds == meter, daily[f"energy_wh_{meter}"])
-    return daily.assign(meter=kinds, energy_wh=energy_wh)
-
-
-def _meter(daily: DataFrame) -> str | None:
-    return next((m for m in METERS if daily[f"energy_wh_{m}"].sum() > 0), None)
-
-
-def metered(daily: DataFrame) -> DataFrame:
-    """Only devices that measure energy."""
-    return daily[daily["meter"].notna()]
+HOUSE = "Casa"
 
 
 def with_rest(daily: DataFrame, mains: Iterable[str]) -> DataFrame:
@@ -125,90 +94,76 @@ def by_device(daily: DataFrame, span_s: float, house_wh: float) -> DataFrame:
     )
 
 
-def expanded_uncertainty(energies: "Series[float]") -> float:
-    """Expanded uncertainty (k = 2) of a sum, readings fully correlated; unit of the input.
+def of_house(daily: DataFrame, mains: Iterable[str]) -> DataFrame:
+    """The house as one device, day by day: energies summed, the worst coverage. [Wh, s]"""
+    rows = house(daily, mains)
+    energies = [c for c in rows.columns if c.startswith("energy_wh")]
+    sums = rows.groupby("local_date")[energies].sum(min_count=1)
+    worst = rows.groupby("local_date")[["alive_s", "coverage"]].min()
+    days = sums.join(worst).reset_index()
+    return days.assign(device_id="", device_name=HOUSE, meter=_shared(rows["meter"]))
 
-    The stated error is a rectangular bound, u = a / sqrt(3) (JCGM 100:2008, 4.3.7); plugs of
-    one model share their bias, so their uncertainties add up.
+
+def _shared(meters: "Series[str]") -> str | None:
+    kinds = meters.dropna().unique()
+    return str(kinds[0]) if len(kinds) == 1 else None
+
+
+def monthly(daily: DataFrame) -> DataFrame:
+    """Energy of each device and calendar month, by each meter, with its coverage. [kWh]
+
+    Columns device_id, device_name, month (its first day), month_name, energy_kwh, and of each
+    meter increment_kwh, total_kwh, integral_kwh; coverage_pct of the whole month; days (of the
+    calendar), valid_days (coverage of at least 90 %), valid, valid_name. A month is valid where
+    90 % of its days are, as eemeter has it. Energy without a day is in no month.
     """
-    return float(2 * READING_ERROR / math.sqrt(3) * energies.sum())
-
-
-def divergence(daily: DataFrame) -> "Series[float]":
-    """(integral - counter) / counter for each device and well observed day, as a fraction."""
-    counter = daily["energy_wh"].where(daily["meter"].isin(["increment", "total"]))
-    full = (daily["power_s"] >= ENOUGH * 86400) & (counter >= SMALLEST_WH)
-    integral = daily["energy_wh_integral"]
-    return ((integral - counter) / counter)[full].dropna()
-
-
-def hourly_power(hourly: DataFrame, mains: Iterable[str]) -> "Series[float]":
-    """Mean power of the house in each well observed hour, by its start in UTC. [W]
-
-    Hours in which a power meter in service was observed less than 90 % of the time are left
-    out: a sum with a part missing is no power of the house. A meter is in service from its
-    first observed hour to its last.
-    """
-    measuring = hourly.groupby("device_id")["power_s"].transform("sum") > 0
-    own = house(hourly[measuring], mains)
-    if own.empty:
-        return Series(dtype=float, index=pd.DatetimeIndex([], tz="UTC"))
-    observed = own[own["power_s"] > 0].groupby("device_id")["hour_start"].agg(["min", "max"])
-    service = own["device_id"].map(observed["min"]), own["device_id"].map(observed["max"])
-    own = own[own["hour_start"].between(*service)]
-    full = own["power_s"] >= ENOUGH * 3600
-    power_w = (own["energy_wh_integral"] * 3600 / own["power_s"]).where(full)
-    by_hour = power_w.groupby(own["hour_start"])
-    return by_hour.sum(min_count=1)[by_hour.count() == by_hour.size()].rename("power_w")
-
-
-def day_kind(day: date, is_holiday: Callable[[date], bool]) -> str:
-    """Working day, Saturday, or Sunday and holiday, in Portuguese."""
-    if day.weekday() == 6 or is_holiday(day):
-        return DAY_KINDS[2]
-    return DAY_KINDS[1] if day.weekday() == 5 else DAY_KINDS[0]
-
-
-def load_curve(
-    power_w: "Series[float]", time_zone: str, is_holiday: Callable[[date], bool]
-) -> DataFrame:
-    """Mean, P10 and P90 of hourly power by kind of day and local hour. [W]
-
-    Columns day_kind, hour (0 to 23), power_w_mean, power_w_p10, power_w_p90, days.
-    """
-    local = pd.DatetimeIndex(power_w.index).tz_convert(time_zone)
-    kinds = {day: day_kind(day, is_holiday) for day in set(local.date)}
-    frame = DataFrame(
-        {
-            "power_w": power_w.to_numpy(),
-            "day_kind": [kinds[day] for day in local.date],
-            "hour": local.hour,
-        }
+    dated = daily[daily["local_date"].notna()]
+    dated = dated.assign(
+        month=pd.to_datetime(dated["local_date"]).dt.to_period("M").dt.to_timestamp(),
+        full=dated["coverage"] >= ENOUGH,
+        part=dated["coverage"].clip(upper=1),
     )
-    return frame.groupby(["day_kind", "hour"], as_index=False).agg(
-        power_w_mean=("power_w", "mean"),
-        power_w_p10=("power_w", lambda own: own.quantile(0.1)),
-        power_w_p90=("power_w", lambda own: own.quantile(0.9)),
-        days=("power_w", "count"),
+    energies = ["energy_wh", *(f"energy_wh_{meter}" for meter in METERS)]
+    grouped = dated.groupby(["device_id", "device_name", "month"])
+    sums = grouped[energies].sum(min_count=1) / 1000
+    sums.columns = ["energy_kwh", *(f"{meter}_kwh" for meter in METERS)]
+    parts = grouped.agg(valid_days=("full", "sum"), part=("part", "sum"))
+    months = sums.join(parts).reset_index()
+    days = months["month"].dt.days_in_month
+    valid = months["valid_days"] >= ENOUGH * days
+    return months.drop(columns="part").assign(
+        month_name=[f"{MONTHS[m.month - 1]} {m.year}" for m in months["month"]],
+        coverage_pct=months["part"] / days * 100,
+        days=days,
+        valid=valid,
+        valid_name=valid.map({True: "sim", False: "não"}),
     )
 
 
-def base_load(power_w: "Series[float]", time_zone: str) -> float:
-    """The power that is always on: P5 of hourly means from 2 to 5 h, local time. [W]
+def co2(daily: DataFrame, factors: Iterable[Co2Factor]) -> DataFrame:
+    """Emission of each calendar year's energy, with the year whose factor was applied.
 
-    Nothing is said of it before a week of nights.
+    Columns year, energy_kwh, factor_year, t_per_mwh, co2_kg, source. The factor is the year's
+    own, else of the last year before it that has one: `factor_year` says which. Without any,
+    the emission is missing. E in MWh times the mean factor of the grid, for inventories.
     """
-    local = pd.DatetimeIndex(power_w.index).tz_convert(time_zone)
-    small_hours = (local.hour >= 2) & (local.hour < 5)
-    if len(set(local[small_hours].date)) < NIGHTS:
-        return math.nan
-    return float(power_w[small_hours].quantile(0.05))
+    known = {factor.year: factor for factor in factors}
+    dated = daily[daily["local_date"].notna()]
+    years = pd.to_datetime(dated["local_date"]).dt.year.rename("year")
+    sums_wh = dated.groupby(years)["energy_wh"].sum()
+    rows = []
+    for year, energy_wh in sums_wh.items():
+        own = known.get(max((y for y in known if y <= int(str(year))), default=0))
+        factor, of, source = (own.t_per_mwh, own.year, own.source) if own else (np.nan, None, "")
+        rows.append((year, energy_wh / 1000, of, factor, energy_wh / 1000 * factor, source))
+    names = ["year", "energy_kwh", "factor_year", "t_per_mwh", "co2_kg", "source"]
+    return DataFrame(rows, columns=names)
 
 
 def findings(
     daily: DataFrame, gaps: DataFrame, span_s: float, mains: Iterable[str] = ()
 ) -> list[Finding]:
-    """Devices little observed in a window of that length, meters that disagree, gaps. [s]"""
+    """Devices little observed in a window of that length, energy without a day, gaps. [s]"""
     found = []
     for (_, name), own in daily.groupby(["device_id", "device_name"]):
         coverage = own["alive_s"].sum() / span_s
@@ -216,9 +171,6 @@ def findings(
             found.append(_little_observed(str(name), float(coverage)))
         if undated_wh := float(own.loc[own["local_date"].isna(), "energy_wh"].sum()):
             found.append(_unplaced(str(name), undated_wh))
-        apart = divergence(own)
-        if len(apart) and abs(apart.median()) > READING_ERROR:
-            found.append(_apart(str(name), float(apart.median()), len(apart)))
     if negative := disagreeing(daily, mains):
         found.append(_negative(negative))
     if len(gaps):
@@ -251,10 +203,18 @@ def _little_observed(name: str, coverage: float) -> Finding:
     )
 
 
-def _apart(name: str, median: float, days: int) -> Finding:
-    return Finding(
-        "tcc.energy.meters_apart",
-        f"{name}: a integral da potência difere do contador em {number(median * 100, 1)} % "
-        f"(mediana de {days} dias).",
-        {"device": name, "median": median, "days": days},
-    )
+def co2_findings(emissions: DataFrame) -> list[Finding]:
+    """Years whose energy was given another year's emission factor, or none."""
+    found = []
+    for row in emissions[emissions["factor_year"] != emissions["year"]].to_dict("records"):
+        year, applied = int(row["year"]), row["factor_year"]
+        none = applied is None or pd.isna(applied)
+        instead = "sem ele não há emissão" if none else f"vale o de {int(applied)}"
+        found.append(
+            Finding(
+                "tcc.energy.no_emission_factor",
+                f"Não há fator de emissão de {year} em config.toml ([[co2.factors]]): {instead}.",
+                {"year": year, "applied": None if none else int(applied)},
+            )
+        )
+    return found

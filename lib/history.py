@@ -14,8 +14,9 @@ from lib.paths import Paths
 from lib.progress import Progress
 from lib.times import DAY, HOUR
 
-# What the demo house's first run looks back on: three weeks by day, the last one by hour.
-DEMO_DAYS = 21
+# What the demo house's first run looks back on: eight weeks by day, the last one by hour. Four of
+# them are enough to learn what is usual, and four to see what is not.
+DEMO_DAYS = 56
 
 
 def look_back(
@@ -55,7 +56,7 @@ def stops(
 ) -> list[datetime]:
     """The clock's stops before now: each day, and for the demo house each hour of the last.
 
-    `days` is how far the demo house looks back; None: three weeks at its first run.
+    `days` is how far the demo house looks back; None: eight weeks at its first run.
     """
     last = Journal(paths.journal).last()
     if source == "replay":

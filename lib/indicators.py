@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import pandas as pd
-from pandas import DataFrame, Series
+from pandas import DataFrame
 
-from lib import energy, loss_sums
+from lib import energy, loss_sums, meters, uncertainty
 from lib.loss_causes import EXPIRED, NOT_LOGGED
 from lib.portuguese import floored_percent
 from lib.study import Study
@@ -64,7 +64,7 @@ def of_energy(study: Study, daily: DataFrame) -> dict[str, Indicator]:
     by_device = energy.by_device(shown, study.span_s, house_wh)
     devices = by_device[by_device["device_name"] != energy.REST]
     by_day = house.groupby("local_date")["energy_wh"].sum(min_count=1) / 1000
-    apart = energy.divergence(daily)
+    apart = meters.divergence(daily)
     return {
         "dados.dispositivos_energia": Indicator(daily["device_id"].nunique(), "com energia"),
         "energia.total": Indicator(
@@ -72,7 +72,7 @@ def of_energy(study: Study, daily: DataFrame) -> dict[str, Indicator]:
             "energia da casa no período",
             "kWh",
             1,
-            energy.expanded_uncertainty(house["energy_wh"] / 1000),
+            uncertainty.of_devices(house, study.config).correlated / 1000,
         ),
         "energia.media_diaria": Indicator(_per_day(house), "média dos dias completos", "kWh/d", 2),
         "energia.maior_dispositivo": Indicator(_first(devices, "device_name"), "maior consumo"),
@@ -87,16 +87,6 @@ def of_energy(study: Study, daily: DataFrame) -> dict[str, Indicator]:
         "energia.divergencia_mediana": Indicator(
             float(apart.median() * 100), "divergência mediana entre medidores", "%", 1
         ),
-    }
-
-
-def of_power(study: Study, power_w: "Series[float]") -> dict[str, Indicator]:
-    """Mean, peak and base of the house's hourly power."""
-    base_w = energy.base_load(power_w, study.time_zone) if len(power_w) else math.nan
-    return {
-        "potencia.media": Indicator(float(power_w.mean()), "potência média", "W"),
-        "potencia.pico_horario": Indicator(float(power_w.max()), "maior média horária", "W"),
-        "potencia.base": Indicator(base_w, "carga de base", "W"),
     }
 
 

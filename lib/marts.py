@@ -1,4 +1,4 @@
-"""Staged rows -> hourly and daily energy, voltage, availability, gaps and switch states.
+"""Staged rows -> energy, power, voltage, availability, gaps and states of loads and switches.
 
 Belongs here: which dates to rebuild, and replacing their partitions. Does not belong here:
 the rules of holding and coverage (`sql/marts_date.sql`), indicators (`energy.py`).
@@ -24,10 +24,11 @@ from lib.progress import Progress, silent
 from lib.times import DAY, HOUR, parse_instant
 from lib.warehouse import Connection
 
-SQL = ("marts_empty", "marts_date", "marts_inputs", "marts_daily")
+TABLES_OF_A_DATE = ("marts_date", "marts_power", "marts_carry")
+SQL = ("marts_empty", "marts_inputs", *TABLES_OF_A_DATE, "marts_daily")
 BY_DATE = (
-    *("energy_hourly", "voltage_10min", "availability_hourly", "gaps", "states"),
-    *("carry", "carry_states"),
+    *("energy_hourly", "power_5min", "loads", "voltage_10min", "availability_hourly"),
+    *("gaps", "states", "carry", "carry_states"),
 )
 BY_LOCAL_DATE = ("energy_daily", "availability")
 
@@ -94,7 +95,13 @@ def _drop_others(paths: Paths, days: set[str]) -> None:
 def _rules(paths: Paths, config: Config) -> dict[str, str]:
     """By what dates are built: SQL, settings, and how often all was staged again."""
     zone = origins.site(paths, config.site).time_zone
-    settings = (config.energy, zone, config.ingestion.retention_days, _switches(config))
+    settings = (
+        config.energy.gap_limit_h,
+        config.load,
+        zone,
+        config.ingestion.retention_days,
+        _switches(config),
+    )
     names = sorted(registry.names(paths, config.devices).items())
     return {
         "sql": bookmark.sql_rules(*SQL),
@@ -130,8 +137,9 @@ def _build_date(connection: Connection, paths: Paths, config: Config, day: str) 
     _insert(connection, "before", _previous(paths.marts / "carry", day))
     _insert(connection, "before_states", _previous(paths.marts / "carry_states", day))
     _insert(connection, "held", warehouse.partition(paths.marts / "held", day))
-    parameters = {"day": day, "gap_s": config.energy.gap_limit_h * 3600}
-    warehouse.run(connection, "marts_date", parameters)
+    parameters = {"day": day, "gap_s": config.energy.gap_limit_h * 3600, **dict(config.load)}
+    for name in TABLES_OF_A_DATE:
+        warehouse.run(connection, name, parameters)
     changed = any(_differs(connection, paths, table, day) for table in ("carry", "carry_states"))
     for table in BY_DATE:
         _replace(connection, paths, table, day)

@@ -25,7 +25,7 @@ from lib.typesetting import Typeset, typeset
 
 MAIN = "monografia"
 TIMEOUT_S = 300.0
-TEXTS = ("*.tex", "capitulos/*.tex")
+TEXTS = ("*.tex", "capitulos/**/*.tex")
 SOURCES = (*TEXTS, "*.sty", "*.bib", "*.bst")
 _COMMAND = re.compile(r"\\(sehaval|val|figdata|tabdata)\s*\{\s*([^{}#]*?)\s*\}")
 _COMMENT = re.compile(r"(?<!\\)%.*")

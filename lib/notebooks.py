@@ -4,6 +4,7 @@ Belongs here: the signature check, running into the run's folder, HTML, redactio
 Does not belong here: which notebooks run, and in what order (`pipeline.py`).
 """
 
+import asyncio
 import errno
 import html
 import json
@@ -11,7 +12,9 @@ import logging
 import os
 import sys
 import time
-import warnings
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,6 +37,7 @@ from lib.errors import NotebookFailed, NotebookSignature  # noqa: E402
 from lib.paths import NOTEBOOKS  # noqa: E402
 
 CELL_TIMEOUT_S = 900
+AT_A_TIME = 2
 KEPT = "kept:"  # papermill's copies go through `_Kept`
 
 
@@ -88,6 +92,22 @@ def run(notebook: Path, folder: Path, parameters: dict[str, Any]) -> Executed:
     return Executed(target, html_file, time.monotonic() - began)
 
 
+def side_by_side(jobs: Iterable[Callable[[], object]]) -> None:
+    """Do jobs that run notebooks, two at a time: half of a short one is its kernel's start."""
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        for done in [pool.submit(_in_its_thread, job) for job in jobs]:
+            done.result()
+
+
+def _in_its_thread(job: Callable[[], object]) -> None:
+    """Close the event loop that jupyter_core leaves in each thread that speaks to a kernel."""
+    try:
+        job()
+    finally:
+        with suppress(RuntimeError):  # it ran none
+            asyncio.get_event_loop().close()
+
+
 class _Kept:
     """Where papermill writes a copy after each cell: whole, and never with a secret in it.
 
@@ -113,8 +133,7 @@ def _named(path: Path) -> str:
 
 def _execute(notebook: Path, target: Path, parameters: dict[str, Any]) -> None:
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    with TemporaryDirectory(prefix="tcc-") as sockets, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of papermill's own imports, not of ours
+    with TemporaryDirectory(prefix="tcc-") as sockets:
         papermill.execute_notebook(
             _named(notebook),
             KEPT + _named(target),

@@ -39,8 +39,8 @@ SAID: dict[Kind, str] = {
 class Origin:
     """What a store's rows are: measured, simulated or a recorded series, and whose.
 
-    `mains` are ids of meters of the whole house, and `time_zone` and `country` say where it
-    stood, where the source knows them.
+    `mains` are ids of meters of the whole house; `time_zone`, `country` and `nominal_voltage_v`
+    say where it stood, where the source knows them.
     """
 
     kind: Kind
@@ -49,6 +49,7 @@ class Origin:
     mains: tuple[str, ...] = ()
     time_zone: str = ""
     country: str = ""
+    nominal_voltage_v: int = 0
 
     @property
     def simulated(self) -> bool:
@@ -71,7 +72,8 @@ def site(paths: Paths, configured: Site) -> Site:
     if held is None or not held.time_zone:
         return configured
     place = {"time_zone": held.time_zone, "country": held.country, "subdivision": None}
-    return configured.model_copy(update=place)
+    volts = {"nominal_voltage_v": held.nominal_voltage_v} if held.nominal_voltage_v else {}
+    return configured.model_copy(update=place | volts)
 
 
 def of(paths: Paths) -> Origin | None:
@@ -167,7 +169,8 @@ def _move_aside(paths: Paths, name: str) -> Path:
     """Move a simulated store into a folder of its own; its mark goes last."""
     target = paths.data / name
     target.mkdir(parents=True, exist_ok=True)
-    for item in (paths.raw, paths.staging, paths.marts, paths.runs, paths.quarantine):
+    made = (paths.staging, paths.marts, paths.runs, paths.quarantine, paths.control)
+    for item in (paths.raw, *made):
         if item.exists():
             item.rename(target / item.name)
     for folder in (paths.generated, paths.figures):

@@ -97,6 +97,11 @@ class Paths:
         return self.data / "quarantine"
 
     @property
+    def control(self) -> Path:
+        """Frozen parameters of the control charts."""
+        return self.data / "control"
+
+    @property
     def runs(self) -> Path:
         """The executed notebooks of each run."""
         return self.data / "runs"

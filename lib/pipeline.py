@@ -1,6 +1,6 @@
-"""The list of steps, once; run it.
+"""Run the steps: collect, prepare, analyse side by side, set the page.
 
-Belongs here: the order of the notebooks, what goes on after a failure. Does not belong here:
+Belongs here: what goes on after a failure. Does not belong here: the list of steps (`steps.py`),
 what a step does (its notebook and `lib/`), the run's folder and record (`runs.py`), drawing
 bars, what is worth an alarm (`alarms.py`).
 """
@@ -8,93 +8,59 @@ bars, what is worth an alarm (`alarms.py`).
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from lib import alarms, findings, history, monograph, notebooks, origins, page, runs, sources
+from lib import (
+    alarms,
+    findings,
+    history,
+    monograph,
+    notebooks,
+    origins,
+    page,
+    run_pages,
+    runs,
+    sources,
+)
 from lib.alarm_kinds import sentence
 from lib.alarms import Outcome, Told
 from lib.config import Config
 from lib.errors import LatexMissing, ManuscriptError, NothingToPrint, PipelineError
 from lib.findings import Finding
 from lib.journal import Journal
-from lib.monograph import Built
 from lib.paths import NOTEBOOKS, Paths
 from lib.progress import Progress, silent, watched
+from lib.steps import (
+    ANALYSE,
+    COLLECT,
+    DONE,
+    JUDGED,
+    NOT_SET,
+    PAGE,
+    PREPARE,
+    STEPS,
+    Order,
+    Run,
+    Step,
+)
 from lib.times import iso, parse_instant
 
-COLLECT = ("01_ingest",)
-PREPARE = ("02_stage", "03_marts")
-ANALYSE = ("10_energy", "14_data_quality")
-JUDGED = ("14_data_quality",)  # told the run's clock: what is lost and at risk depends on it
-STEPS = (*COLLECT, *PREPARE, *ANALYSE)
-PAGE = "monograph"
-NOT_SET = "not set"
-DONE = ("ok", NOT_SET)
+__all__ = [
+    "ANALYSE",
+    "COLLECT",
+    "DONE",
+    "NOT_SET",
+    "PAGE",
+    "PREPARE",
+    "STEPS",
+    "Order",
+    "Run",
+    "Step",
+]
+
 Show = Callable[[str], Progress]
-
-
-@dataclass
-class Step:
-    """What became of one notebook, or of the page: ok, failed, skipped or not set.
-
-    The page is not set where LaTeX is missing or no row has come yet; the rest is done.
-    """
-
-    name: str
-    status: str
-    seconds: float = 0.0
-    error: PipelineError | None = None
-
-
-@dataclass(frozen=True)
-class Order:
-    """What to run, from which source and at which instant; `wait_s` for another run to end."""
-
-    steps: Sequence[str] = STEPS
-    source: sources.Name = "auto"
-    series: str = ""
-    now: str = ""
-    days: int | None = None
-    rebuild: bool = False
-    page: bool = True
-    promote: bool = False
-    wait_s: float = 0.0
-
-
-@dataclass
-class Run:
-    """What became of a run: its folder, steps, findings and page."""
-
-    paths: Paths
-    config: Config
-    order: Order
-    source: sources.Name
-    now: datetime
-    folder: Path
-    moved_aside: Path | None = None  # where a simulated store went that gave way to real rows
-    kept: dict[str, Path] = field(default_factory=dict)  # step -> folder with what it wrote
-    steps: list[Step] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    built: Built | None = None
-    alarms: Told = field(default_factory=Told)
-
-    @property
-    def origin(self) -> origins.Origin | None:
-        """What the store's rows are: measured, simulated or recorded."""
-        return origins.of(self.paths)
-
-    @property
-    def errors(self) -> list[PipelineError]:
-        """What went wrong, in order."""
-        return [step.error for step in self.steps if step.error]
-
-    @property
-    def ok(self) -> bool:
-        """Whether every step came to its end; a page not set is nobody's failure."""
-        return all(step.status in DONE for step in self.steps)
 
 
 def quiet(step: str) -> Progress:
@@ -103,14 +69,15 @@ def quiet(step: str) -> Progress:
 
 
 def run(paths: Paths, config: Config, order: Order, *, show: Show = quiet) -> Run:
-    """Run the steps one after the other, then the page, into a folder of their own.
+    """Run the steps, the analyses side by side, then the page, into a folder of their own.
 
     A failed collection does not stop the rest; a failed preparation does, and no page is
     made of it. Raises ConfigError and StoreMismatch before anything runs.
     """
     with begun(paths, config, order, show=show) as this:
-        for name in order.steps:
+        for name in (step for step in order.steps if step not in ANALYSE):
             run_step(this, name, show)
+        analyse(this, [step for step in order.steps if step in ANALYSE], show)
         if order.promote and this.ok:
             page.promote(this.folder, paths)
         if order.page:
@@ -134,12 +101,20 @@ def begun(paths: Paths, config: Config, order: Order, *, show: Show = quiet) -> 
             this = _opened(paths, config, order)
             yield this
             this.findings = findings_of(this)
-            runs.record(this.folder, now=this.now, ok=this.ok, steps=map(vars, this.steps))
+            runs.record(
+                this.folder,
+                map(vars, this.steps),
+                now=this.now,
+                ok=this.ok,
+                kept=this.kept,
+                found=this.findings,
+            )
         except Exception as error:
-            for word, line in alarmed(paths, config, order, this, error).lines():
+            on = alarmed(paths, config, order, this, error)
+            for word, line in (_shown(this, on, error) if this else on).lines():
                 error.add_note(f"{word}: {line}")
             raise
-        this.alarms = alarmed(paths, config, order, this)
+        this.alarms = _shown(this, alarmed(paths, config, order, this))
 
 
 def _opened(paths: Paths, config: Config, order: Order) -> Run:
@@ -176,6 +151,18 @@ def alarmed(
         return Told(notes=[notebooks.redacted(f"alarms could not be judged: {fault!r}")])
 
 
+def _shown(this: Run, told: Told, error: Exception | None = None) -> Told:
+    """Let old runs go and leave pages of this one and of all; that itself fails no run."""
+    this.alarms = told
+    try:
+        runs.prune(this.paths, this.config, this.now)
+        run_pages.write(this, error)
+    except Exception as fault:  # noqa: BLE001 (a job boundary: no page may cost a run)
+        note = notebooks.redacted(f"the run's page could not be written: {fault!r}")
+        return replace(told, notes=[*told.notes, note])
+    return told
+
+
 def run_step(this: Run, name: str, show: Show = quiet) -> Step:
     """Run one notebook, unless an earlier failure forbids it, and enter how it went."""
     step, forbidden = Step(name, "skipped"), _forbidden(this)
@@ -184,6 +171,12 @@ def run_step(this: Run, name: str, show: Show = quiet) -> Step:
         this.kept[name] = this.folder
         _do(step, lambda: _execute(this, name, show))
     return step
+
+
+def analyse(this: Run, names: Sequence[str], show: Show = quiet) -> None:
+    """Run analyses side by side; one that fails keeps none of the others from their end."""
+    notebooks.side_by_side(partial(run_step, this, name, show) for name in names)
+    this.steps.sort(key=lambda step: STEPS.index(step.name))
 
 
 def _execute(this: Run, name: str, show: Show) -> None:
@@ -221,8 +214,9 @@ def _do(step: Step, work: Callable[[], None]) -> None:
 
 def _forbidden(this: Run) -> bool:
     """After a failed preparation nothing follows; after a failed collection, what is held does."""
-    failed = {step.name for step in this.steps if step.status != "ok"}
-    return bool(failed - set(COLLECT) or (failed and Journal(this.paths.journal).last() is None))
+    failed = {step.name for step in this.steps if step.status in ("failed", "skipped")}
+    nothing_held = failed & {*COLLECT} and Journal(this.paths.journal).last() is None
+    return bool(failed & {*PREPARE} or nothing_held)
 
 
 def set_page(this: Run, show: Show = quiet) -> Step:

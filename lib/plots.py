@@ -168,9 +168,10 @@ def short(name: str) -> str:
 
 @drawing
 def load_curve(curve: DataFrame) -> Figure:
-    """Mean power by local hour with the band of P10 to P90, one panel for each kind of day.
+    """Mean power over the local day with the band of P10 to P90, one panel for each kind of day.
 
-    Columns: day_kind, hour (0 to 23), power_w_mean, power_w_p10, power_w_p90 [W], days.
+    Columns: day_kind, hour (from 0, by hours or quarters), power_w_mean, power_w_p10,
+    power_w_p90 [W], days.
     """
     found = list(dict.fromkeys(curve["day_kind"]))
     kinds = [kind for kind in DAY_KINDS if kind in found]
@@ -188,11 +189,12 @@ def load_curve(curve: DataFrame) -> Figure:
 
 
 def _panel(axes: Axes, rows: DataFrame, kind: str) -> None:
-    hourly = rows.set_index("hour").reindex(range(24)).round(3)
+    steps = int(24 / _step_h(rows["hour"]))
+    edges = np.arange(steps + 1) * 24 / steps
+    slots = rows.set_index("hour").reindex(edges[:-1]).round(3)
     mean, low, high = (
-        hourly[f"power_w_{name}"].to_numpy(dtype=float) for name in ("mean", "p10", "p90")
+        slots[f"power_w_{name}"].to_numpy(dtype=float) for name in ("mean", "p10", "p90")
     )
-    edges = np.arange(25)
     axes.stairs(
         *(high, edges), baseline=low, fill=True, color="#A9CCE3", label="P10 a P90", linewidth=0
     )
@@ -201,6 +203,11 @@ def _panel(axes: Axes, rows: DataFrame, kind: str) -> None:
     axes.set_title(f"{kind} ({number(count)} {'dia' if count == 1 else 'dias'})")
     axes.set_xlim(0, 24)
     axes.set_xticks(range(0, 25, 6))
+
+
+def _step_h(hours: Series) -> float:
+    """The length of a curve's slots: a quarter of an hour where one begins at one. [h]"""
+    return 1.0 if (hours % 1 == 0).all() else 0.25
 
 
 @drawing

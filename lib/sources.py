@@ -196,4 +196,5 @@ def _origin_of(house: "SimulatedHouse | RecordedHouse") -> Origin:
         mains=getattr(house, "mains", ()),
         time_zone=getattr(house, "time_zone", ""),
         country=getattr(house, "country", ""),
+        nominal_voltage_v=getattr(house, "nominal_voltage_v", 0),
     )

@@ -5,28 +5,26 @@ belong here: indicators (`energy.py`), drawing (`plots.py`).
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import holidays
 import pandas as pd
 from pandas import DataFrame
 
 from lib import config as settings
-from lib import coverage, held, origins, registry, warehouse
+from lib import coverage, origins, registry, study_frames, warehouse
 from lib.config import Config, Site
 from lib.page import Page, Vintage
 from lib.paths import Paths
-from lib.times import HOUR, floor_hour, parse_instant
+from lib.times import floor_hour, parse_instant
 
-HOURLY = (
-    *("device_id", "device_name", "hour_start", "alive_s", "power_s"),
-    *("energy_wh_increment", "energy_wh_total", "energy_wh_integral", "power_w_max"),
-    *("energy_wh_unplaced", "unplaced_start"),
+SUMMED = (
+    *("alive_s", "power_s"),
+    *("energy_wh_increment", "energy_wh_total", "energy_wh_integral"),
 )
-SUMMED = HOURLY[3:8]
 # Categories of Tuya for meters at the service entrance, and their breakers.
 MAINS_CATEGORIES = ("zndb", "dlq")
 
@@ -44,7 +42,7 @@ class Study:
     def open(cls, data_dir: str | Path = "", start: str = "", end: str = "") -> "Study":
         """Open a window given in ISO 8601; an empty end of it is the data's own."""
         paths, config = Paths.at(data_dir), settings.load()
-        first, last = _extent(paths)
+        first, last = study_frames.extent(paths)
         window_start = parse_instant(start) if start else first
         window_end = parse_instant(end) if end else last
         return cls(paths, config, window_start, max(window_start, window_end))
@@ -62,9 +60,36 @@ class Study:
     @cached_property
     def hourly(self) -> DataFrame:
         """Energy and observed time of each device and hour that begins in the window."""
+        return self._read("energy_hourly", "hour_start", floor_hour(self.start))
+
+    @cached_property
+    def availability(self) -> DataFrame:
+        """Each hour of a device by what is known of its 3600 seconds. [s]"""
+        return self._read("availability_hourly", "hour_start", floor_hour(self.start))
+
+    @cached_property
+    def voltage(self) -> DataFrame:
+        """Mean voltage of each device in slots of ten minutes. [voltage_v: V, voltage_s: s]"""
+        return self._read("voltage_10min", "slot_start", floor_hour(self.start))
+
+    def power(self, minutes: Literal[5, 15, 30, 60] = 15) -> DataFrame:
+        """Mean power of each device in slots of 5, 15, 30 or 60 minutes, where it was known.
+
+        Columns device_id, device_name, slot_start (UTC), power_w [W], power_s [s], power_w_max.
+        """
         return self._named(
-            self._read("energy_hourly", "hour_start", HOURLY, floor_hour(self.start))
+            study_frames.power(self.paths, floor_hour(self.start), self.end, minutes)
         )
+
+    @cached_property
+    def loads(self) -> DataFrame:
+        """Stretches in which a device's power stayed on one side of its thresholds. [Wh, W]"""
+        return self._read("loads", "load_start")
+
+    @cached_property
+    def states(self) -> DataFrame:
+        """Stretches in which a switch kept its state."""
+        return self._read("states", "state_start")
 
     def _named(self, frame: DataFrame) -> DataFrame:
         """The newest name of each device: one device is one row of a table, renamed or not."""
@@ -106,9 +131,8 @@ class Study:
     @cached_property
     def gaps(self) -> DataFrame:
         """Stretches in which a device was not observed, whole. [gap_s: s]"""
-        return coverage.joined_gaps(
-            self._named(self._read("gaps", "gap_start", coverage.GAP_COLUMNS, self.start))
-        )
+        found = coverage.joined_gaps(self._read("gaps", "gap_start"))
+        return coverage.completed(self.paths, found, self.hourly, (self.start, self.end))
 
     @cached_property
     def mains(self) -> list[str]:
@@ -143,13 +167,9 @@ class Study:
             parameters = {"files": files, "start": self.start, "end": self.end}
             return int(warehouse.frame(connection, query, parameters)["rows"][0])
 
-    def _read(self, table: str, time: str, columns: tuple[str, ...], start: datetime) -> DataFrame:
-        frame = warehouse.read(
-            self.paths.marts / table,
-            where=f"{time} >= $start AND {time} < $end ORDER BY device_id, {time}",
-            parameters={"start": start, "end": self.end},
-        )
-        return frame if len(frame.columns) else _empty(columns)
+    def _read(self, table: str, time: str, start: datetime | None = None) -> DataFrame:
+        found = study_frames.window(self.paths, table, time, start or self.start, self.end)
+        return self._named(found)
 
     def vintage(self) -> Vintage:
         """Which hours of data the window stands on; coverage is of the devices that meter."""
@@ -157,10 +177,10 @@ class Study:
         return Vintage(
             start=self.start,
             end=self.end,
-            newest_event=_newest(self.paths, self.end),
+            newest_event=study_frames.newest(self.paths, self.end),
             coverage=coverage.share(coverage.metering(self.hourly), self.start, self.end),
             rows=self.rows,
-            content_hash=_hash(self.hourly),
+            content_hash=study_frames.content_hash(self.hourly),
             simulated=bool(origin and origin.simulated),
             attribution=origin.attribution if origin else "",
         )
@@ -198,40 +218,3 @@ def _day_s(days: DataFrame, time_zone: str) -> "pd.Series[float]":
     end = (days["local_date"] + pd.Timedelta(days=1)).dt.tz_localize(time_zone)
     length: pd.Series[float] = (end - start).dt.total_seconds()
     return length
-
-
-def _empty(columns: tuple[str, ...]) -> DataFrame:
-    """A frame without rows whose columns have the types that analysis relies on."""
-    instants = [c for c in columns if c.endswith(("_start", "_end", "_seen"))]
-    numbers = [c for c in columns if c.endswith("_s") or "_wh_" in c or "_w_" in c]
-    types = dict.fromkeys(instants, "datetime64[us, UTC]") | dict.fromkeys(numbers, "float64")
-    return DataFrame(columns=list(columns)).astype(types)
-
-
-def _extent(paths: Paths) -> tuple[datetime, datetime]:
-    """The first event, and until when the data was asked for or goes."""
-    query = "SELECT min(event_time) AS first, max(event_time) AS last FROM read_parquet($files)"
-    if warehouse.has_rows(paths.staging):
-        with warehouse.connect() as connection:
-            files = {"files": warehouse.partitions(paths.staging)}
-            found = warehouse.frame(connection, query, files)
-        first, last = found["first"][0].to_pydatetime(), found["last"][0].to_pydatetime()
-        newest = last + timedelta(milliseconds=1)
-        return first, max(newest, held.until(paths) or newest)
-    return parse_instant("1970-01-01"), parse_instant("1970-01-01") + HOUR
-
-
-def _newest(paths: Paths, end: datetime) -> datetime | None:
-    if not warehouse.has_rows(paths.staging):
-        return None
-    query = "SELECT max(event_time) AS newest FROM read_parquet($files) WHERE event_time < $end"
-    with warehouse.connect() as connection:
-        parameters = {"files": warehouse.partitions(paths.staging), "end": end}
-        newest = warehouse.frame(connection, query, parameters)["newest"][0]
-    return None if pd.isna(newest) else newest.to_pydatetime()
-
-
-def _hash(frame: DataFrame) -> str:
-    """A content hash of a frame, the same wherever it is computed."""
-    total = int(pd.util.hash_pandas_object(frame, index=False).sum()) if len(frame) else 0
-    return f"{total:016x}-{len(frame)}"

@@ -95,11 +95,6 @@ LOSSES_BY_CAUSE: dict[str, tuple[str, int | None]] = {
     "devices": ("Dispositivos", 0),
     "lost_h": ("Tempo (h)", 1),
 }
-LOSSES_BY_DEVICE: dict[str, tuple[str, int | None]] = {
-    "device_name": ("Dispositivo", None),
-    "expired_h": ("Expirado sem leitura (h)", 1),
-    "not_logged_h": ("Não registrado (h)", 1),
-}
 LOST_WINDOWS: dict[str, tuple[str, int | None]] = {
     "start_text": ("Início", None),
     "end_text": ("Fim", None),
@@ -114,23 +109,4 @@ LEDGER: dict[str, tuple[str, int | None]] = {
     "cause": ("Causa", None),
     "code": ("Código", None),
     "detail": ("Detalhe", None),
-}
-AT_RISK: dict[str, tuple[str, int | None]] = {
-    "device_name": ("Dispositivo", None),
-    "risk_start": ("Início (UTC)", None),
-    "risk_end": ("Fim (UTC)", None),
-    "expires_h": ("Expira em (h)", 1),
-}
-GAPS_BY_CAUSE: dict[str, tuple[str, int | None]] = {
-    "cause": ("Causa", None),
-    "gaps": ("Lacunas", 0),
-    "devices": ("Dispositivos", 0),
-    "gap_h": ("Tempo (h)", 1),
-}
-LATENCY: dict[str, tuple[str, int | None]] = {
-    "device_name": ("Dispositivo", None),
-    "rows": ("Linhas", 0),
-    "median_h": ("Mediana (h)", 2),
-    "p95_h": ("Percentil 95 (h)", 2),
-    "max_h": ("Máximo (h)", 1),
 }

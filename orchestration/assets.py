@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 from dagster import AssetCheckResult, Failure, MaterializeResult, asset
 
-from lib import findings, pipeline
+from lib import findings, pipeline, runs
+from lib.errors import StaleArtifact
 from orchestration import metadata
 from orchestration.checks import findings_check, judged
 from orchestration.resources import PipelineRun
@@ -45,6 +46,24 @@ def energy(run: PipelineRun, marts: Ground) -> Made:
     yield from _made(run, "energy", "10_energy", marts)
 
 
+@asset(group_name="analyse", check_specs=[findings_check("voltage", blocking=True)])
+def voltage(run: PipelineRun, marts: Ground) -> Made:
+    """Voltage at the outlets against PRODIST and EN 50160, always indicative."""
+    yield from _made(run, "voltage", "11_voltage", marts)
+
+
+@asset(group_name="analyse", check_specs=[findings_check("control_chart", blocking=True)])
+def control_chart(run: PipelineRun, marts: Ground) -> Made:
+    """Days on which a device's consumption changed, by control charts with a frozen Phase I."""
+    yield from _made(run, "control_chart", "12_control_chart", marts)
+
+
+@asset(group_name="analyse", check_specs=[findings_check("tariff", blocking=True)])
+def tariff(run: PipelineRun, marts: Ground) -> Made:
+    """What the energy costs, by device and tariff post, with dated rates."""
+    yield from _made(run, "tariff", "13_tariff", marts)
+
+
 @asset(group_name="analyse", check_specs=[findings_check("data_quality", blocking=True)])
 def data_quality(run: PipelineRun, marts: Ground) -> Made:
     """What is lost for ever and why, what was not logged, and the calendar of coverage."""
@@ -52,9 +71,16 @@ def data_quality(run: PipelineRun, marts: Ground) -> Made:
 
 
 @asset(group_name="page")
-def monograph(run: PipelineRun, energy: Ground, data_quality: Ground) -> MaterializeResult[None]:
+def monograph(
+    run: PipelineRun,
+    energy: Ground,
+    voltage: Ground,
+    control_chart: Ground,
+    tariff: Ground,
+    data_quality: Ground,
+) -> MaterializeResult[None]:
     """The PDF, set again only where something printed has changed."""
-    _stand_on(run.this, data_quality | energy)
+    _stand_on(run.this, data_quality | tariff | control_chart | voltage | energy)
     step = pipeline.set_page(run.this)
     _raise(run.this, step)
     return MaterializeResult(metadata=metadata.printed(run.this, step))
@@ -76,8 +102,14 @@ def _made(run: PipelineRun, key: str, name: str, ground: Ground) -> Made:
 
 
 def _stand_on(this: pipeline.Run, ground: Ground) -> None:
-    """Count what earlier steps wrote, perhaps in another run, as this run's ground."""
-    this.kept |= {name: this.paths.runs / earlier for name, earlier in ground.items()}
+    """Count what earlier steps wrote, perhaps in another run, as this run's ground.
+
+    Raises Failure where that run is no longer kept.
+    """
+    try:
+        this.kept |= {name: runs.folder_of(this.paths, run) for name, run in ground.items()}
+    except StaleArtifact as error:
+        raise Failure(str(error), allow_retries=False) from error
 
 
 def _raise(this: pipeline.Run, step: pipeline.Step) -> None:

@@ -173,6 +173,11 @@ RULES = {
     "hour_start = date_trunc('hour', hour_start)": "hour_start = hour_start + INTERVAL 1 MINUTE",
     "slot_start = time_bucket(INTERVAL 10 MINUTE, slot_start)": "slot_start = slot_start "
     "+ INTERVAL 1 MINUTE",
+    "slot_start = time_bucket(INTERVAL 5 MINUTE, slot_start)": "slot_start = slot_start "
+    "+ INTERVAL 1 MINUTE",
+    "power_w <= power_w_max + 1e-9 * abs(power_w_max)": "power_w = power_w_max + 1",
+    "load_start < load_end": "load_end = load_start",
+    "load_end <= $day::TIMESTAMPTZ + INTERVAL 1 DAY": "load_end = '2026-03-11 00:00:01+00'",
     "gap_start < gap_end": "gap_end = gap_start",
     "gap_end <= $day::TIMESTAMPTZ + INTERVAL 1 DAY": "gap_end = '2026-03-11 00:00:01+00'",
     "last_seen < gap_end": "last_seen = gap_end",

@@ -186,13 +186,20 @@ def test_the_sag_day_is_below_the_adequate_voltage() -> None:
     assert max(sag) < 1200 and min(sag) < 1100 and min(usual) > 1170
 
 
-def test_the_fridge_ages_and_is_mended() -> None:
-    young = HOUSE.true_energy_wh(FRIDGE, *whole_days(FRIDGE, 2, 7))
-    old = HOUSE.true_energy_wh(FRIDGE, *whole_days(FRIDGE, 15, 7))
-    assert 1.1 < old / young < 1.4
+def test_the_fridge_ages_a_little_and_is_mended() -> None:
+    young, worn = local_ms(4, 4, month=3), local_ms(8, 4)  # both Wednesdays
+    ratio = HOUSE.true_energy_wh(FRIDGE, worn, worn + 14 * DAY_MS) / HOUSE.true_energy_wh(
+        FRIDGE, young, young + 14 * DAY_MS
+    )
+    assert 1.03 < ratio < 1.08
     calendar = Calendar(7, "America/Sao_Paulo")
-    mended = calendar.day(calendar.number(local_ms(28, 12, month=5)))
-    assert loads.fridge_duty(mended) == 0.36
+    law = {
+        (month, day): loads.ageing(calendar.day(calendar.number(local_ms(day, 12, month=month))))
+        for month, day in ((2, 20), (3, 29), (4, 3), (4, 21), (4, 22))
+    }
+    assert law[2, 20] == law[3, 29] == law[4, 22] == 0
+    assert law[4, 3] == pytest.approx(0.05 * (1 - 1 / 2.718282), abs=1e-6)
+    assert 0.049 < law[4, 21] < 0.05
 
 
 def test_the_porch_lamp_is_forgotten_for_a_night_and_a_day() -> None:

@@ -756,12 +756,12 @@ def test_a_schedule_that_is_not_kept_is_bad(
     assert "3.1 h ago" in check.said and "crontab -l" in check.remedy
 
 
-def test_collections_that_nothing_starts_are_a_warning_with_the_line_to_add(
+def test_collections_that_nothing_starts_are_a_warning_with_the_command_to_run(
     cloud: StandIn, kept: Paths, root: Path
 ) -> None:
     check = seen(kept, root).checks["Schedule"]
     assert check.state == "warning"
-    assert f"0 * * * * cd {root} && .venv/bin/tcc run" in check.remedy
+    assert check.remedy == "Run: tcc schedule cron --install"
 
 
 def test_before_the_first_collection_the_next_step_is_to_run(

@@ -1,13 +1,14 @@
-"""Which meter counts, what the house used, when, and how well two meters agree."""
+"""What the house used, by device, day and month; its emission and its uncertainty."""
 
 import math
-from datetime import date, timedelta
 
 import pandas as pd
 import pytest
 from pandas import DataFrame
+from pydantic import ValidationError
 
-from lib import coverage, energy
+from lib import coverage, energy, uncertainty
+from lib.config import Co2, Co2Factor, Config, Device
 from tests.rows import at
 
 NAN = math.nan
@@ -28,35 +29,6 @@ def days(*rows: tuple[str, int, float, float, float]) -> DataFrame:
         power_s=86400.0,
         coverage=1.0,
     )
-
-
-def hours(power_w: dict[str, list[float]], power_s: float = 3600.0) -> DataFrame:
-    """Hourly rows of devices from midnight UTC of 10 March."""
-    rows = [
-        (device, pd.Timestamp(at("10")) + timedelta(hours=n), w, power_s)
-        for device, own in power_w.items()
-        for n, w in enumerate(own)
-    ]
-    frame = DataFrame(rows, columns=["device_id", "hour_start", "energy_wh_integral", "power_s"])
-    frame["energy_wh_integral"] *= power_s / 3600
-    return frame
-
-
-def test_increments_come_before_totals_and_totals_before_the_integral() -> None:
-    daily = energy.chosen(
-        days(
-            ("plug", 10, 100, NAN, 90),
-            ("plug", 11, 0, NAN, 5),
-            ("meter", 10, NAN, 300, 310),
-            ("old", 10, NAN, NAN, 50),
-            ("lamp", 10, NAN, NAN, NAN),
-        )
-    )
-    assert daily["meter"].fillna("").tolist() == [
-        *("increment", "increment", "total", "integral", ""),
-    ]
-    assert daily["energy_wh"].fillna(-1).tolist() == [100, 0, 300, 50, -1]
-    assert energy.metered(daily)["device_id"].nunique() == 3
 
 
 def test_what_the_mains_meter_saw_beyond_the_devices_is_a_bar_of_its_own() -> None:
@@ -143,36 +115,6 @@ def test_shares_add_up_and_the_largest_comes_first() -> None:
     assert energy.by_device(daily, 2 * 86400, 400)["coverage_pct"].tolist() == [50, 50]
 
 
-def test_the_expanded_uncertainty_of_correlated_readings_adds_up() -> None:
-    energies_kwh = pd.Series([30.0, 20.0, 10.0])
-    assert energy.expanded_uncertainty(energies_kwh) / 2 == pytest.approx(1.73, abs=0.005)
-
-
-def test_two_meters_are_compared_on_well_observed_days_of_some_energy() -> None:
-    daily = energy.chosen(
-        days(("a", 10, 1000, NAN, 1050), ("a", 11, 1000, NAN, 900), ("a", 12, 50, NAN, 99))
-    )
-    daily.loc[1, "power_s"] = 0.5 * 86400
-    assert energy.divergence(daily).tolist() == pytest.approx([0.05])
-
-
-def test_an_hour_with_a_part_of_the_house_missing_has_no_power() -> None:
-    both = hours({"a": [100, 200], "b": [10, 20]})
-    assert energy.hourly_power(both, []).tolist() == [110, 220]
-    partly = both.copy()
-    partly.loc[partly["device_id"].eq("b") & partly["energy_wh_integral"].eq(10), "power_s"] = 900
-    assert energy.hourly_power(partly, []).tolist() == [220]
-    assert energy.hourly_power(both, ["b"]).tolist() == [10, 20]
-    assert energy.hourly_power(hours({"a": [100]}, power_s=1800), []).empty
-
-
-def test_a_meter_added_later_does_not_undo_the_hours_before_it() -> None:
-    both = hours({"a": [100, 200, 300]})
-    late = hours({"b": [0, 0, 30]})
-    late.loc[late["energy_wh_integral"] == 0, "power_s"] = 0
-    assert energy.hourly_power(pd.concat([both, late]), []).tolist() == [100, 200, 330]
-
-
 def test_two_devices_of_one_name_stay_two() -> None:
     daily = energy.chosen(days(("a", 10, 100, NAN, NAN), ("b", 10, 300, NAN, NAN)))
     daily["device_name"] = "Tomada"
@@ -187,32 +129,6 @@ def test_days_on_which_the_devices_exceed_the_mains_meter_are_a_finding() -> Non
     shown = energy.with_rest(daily, ["meter"]).set_index("device_name")
     assert math.isnan(shown.loc[energy.REST, "energy_wh"])
     assert shown.loc[energy.REST, "alive_s"] == 86400
-
-
-def test_holidays_count_as_sundays() -> None:
-    good_friday = date(2026, 4, 3)
-
-    def is_holiday(day: date) -> bool:
-        return day == good_friday
-
-    kinds = [energy.day_kind(good_friday + timedelta(days=n), is_holiday) for n in range(4)]
-    assert kinds == ["domingo e feriado", "sábado", "domingo e feriado", "dia útil"]
-
-
-def test_the_load_curve_is_in_local_hours() -> None:
-    power_w = energy.hourly_power(hours({"a": [float(h) for h in range(48)]}), [])
-    curve = energy.load_curve(power_w, "America/Sao_Paulo", lambda day: False)
-    at_21h = curve.set_index("hour").loc[21]
-    assert at_21h["power_w_mean"] == (0 + 24) / 2
-    assert at_21h["days"] == 2
-    assert (at_21h["power_w_p10"], at_21h["power_w_p90"]) == pytest.approx((2.4, 21.6))
-
-
-def test_the_base_load_is_a_low_quantile_of_the_small_hours() -> None:
-    night = [500.0] * 5 + [90.0, 100.0, 110.0] + [500.0] * 16
-    power_w = energy.hourly_power(hours({"a": night * 7}), [])
-    assert energy.base_load(power_w, "America/Sao_Paulo") == pytest.approx(90)
-    assert math.isnan(energy.base_load(power_w[: 6 * 24], "America/Sao_Paulo"))
 
 
 def test_gaps_that_only_midnight_divides_are_one() -> None:
@@ -244,11 +160,136 @@ def test_the_coverage_of_energy_is_that_of_the_devices_that_measure_it() -> None
     assert len(coverage.metering(hourly[1:])) == 1
 
 
-def test_findings_name_devices_little_observed_and_meters_apart() -> None:
+def test_findings_name_devices_little_observed() -> None:
     daily = energy.chosen(days(("a", 10, 1000, NAN, 1200), ("b", 10, 100, NAN, 100)))
     daily.loc[1, "alive_s"] = 0.4 * 86400
     found = energy.findings(daily, DataFrame(columns=list(coverage.GAP_COLUMNS)), 86400)
-    assert [(f.name, f.data["device"]) for f in found] == [
-        ("tcc.energy.meters_apart", "A"),
-        ("tcc.coverage.little_observed", "B"),
+    assert [(f.name, f.data["device"]) for f in found] == [("tcc.coverage.little_observed", "B")]
+
+
+# ---- Months and emissions ------------------------------------------------------------------
+
+
+def year_of_days(first: str, count: int) -> DataFrame:
+    """A device of 1 kWh a day by increments, 1.1 kWh by its power; well observed."""
+    frame = days(*((("a", 1, 1000.0, NAN, 1100.0),) * count))
+    dates = pd.date_range(first, periods=count)
+    return energy.chosen(frame.assign(local_date=dates))
+
+
+def test_a_month_has_its_energy_by_each_meter_and_its_coverage() -> None:
+    months = energy.monthly(year_of_days("2026-01-30", 31)).set_index("month_name")
+    assert months.index.tolist() == ["jan. 2026", "fev. 2026", "mar. 2026"]
+    assert months["energy_kwh"].tolist() == [2, 28, 1]
+    assert months["integral_kwh"].tolist() == pytest.approx([2.2, 30.8, 1.1])
+    assert months["total_kwh"].isna().all()
+    assert months["coverage_pct"].tolist() == pytest.approx([2 / 31 * 100, 100, 1 / 31 * 100])
+    assert months["valid_name"].tolist() == ["não", "sim", "não"]
+
+
+@pytest.mark.parametrize(("poor", "valid"), [(2, True), (3, False)])
+def test_a_month_is_valid_where_nine_days_of_ten_are(poor: int, valid: bool) -> None:
+    """eemeter's 90 %: of 28 days, 26 are enough and 25 are not."""
+    daily = year_of_days("2026-02-01", 28)
+    daily.loc[: poor - 1, "coverage"] = 0.89
+    months = energy.monthly(daily)
+    assert months["valid"].tolist() == [valid]
+    assert months["valid_days"].tolist() == [28 - poor]
+
+
+def test_energy_without_a_day_is_in_no_month() -> None:
+    daily = energy.metered(energy.chosen(outage()))
+    assert energy.monthly(energy.of_house(daily, ["meter"]))["energy_kwh"].tolist() == [1.2]
+
+
+def test_the_house_is_one_device_with_the_worst_coverage() -> None:
+    daily = energy.chosen(days(("a", 10, 100, NAN, 90), ("b", 10, NAN, 300, 310)))
+    daily.loc[1, "coverage"] = 0.5
+    (house,) = energy.of_house(daily, []).to_dict("records")
+    assert (house["energy_wh"], house["energy_wh_integral"], house["coverage"]) == (400, 400, 0.5)
+    assert house["meter"] is None
+    assert energy.monthly(energy.of_house(daily[:0], [])).empty
+
+
+FACTORS = [
+    Co2Factor(year=2011, t_per_mwh=0.0292, source="MCTI/SIRENE"),
+    Co2Factor(year=2023, t_per_mwh=0.0385, source="MCTI/SIRENE"),
+]
+
+
+def test_a_hundred_kilowatt_hours_of_2023_are_3_85_kg() -> None:
+    """reference_values.json, co2: 0.0385 t/MWh in 2023 (observatoriocientifico.ufc.br, MCTI)."""
+    (row,) = energy.co2(year_of_days("2023-03-01", 100), FACTORS).to_dict("records")
+    assert (row["year"], row["energy_kwh"], row["factor_year"]) == (2023, 100, 2023)
+    assert row["co2_kg"] == pytest.approx(3.85)
+    assert energy.co2_findings(energy.co2(year_of_days("2023-03-01", 100), FACTORS)) == []
+
+
+def test_a_year_without_a_factor_has_the_last_one_before_it_and_says_so() -> None:
+    emissions = energy.co2(year_of_days("2025-12-31", 2), FACTORS)
+    assert emissions["factor_year"].tolist() == [2023, 2023]
+    assert emissions["co2_kg"].tolist() == pytest.approx([0.0385, 0.0385])
+    found = energy.co2_findings(emissions)
+    assert [f.data for f in found] == [
+        {"year": 2025, "applied": 2023},
+        {"year": 2026, "applied": 2023},
     ]
+
+
+def test_without_any_factor_there_is_no_emission() -> None:
+    emissions = energy.co2(year_of_days("2010-01-01", 2), FACTORS)
+    assert emissions["co2_kg"].isna().all()
+    (found,) = energy.co2_findings(emissions)
+    assert found.data == {"year": 2010, "applied": None}
+    assert energy.co2(year_of_days("2026-01-01", 2)[:0], []).empty
+
+
+def test_a_year_has_one_factor() -> None:
+    with pytest.raises(ValidationError, match="more than one factor"):
+        Co2(factors=(FACTORS[0], FACTORS[0]))
+
+
+# ---- Uncertainty: reference_values.json, group uncertainty ---------------------------------
+
+
+def test_a_stated_error_is_a_rectangular_bound() -> None:
+    """5 % by pulses (BL0937, HLW8012), 3 % serial (BL0942, HLW8032): developer.tuya.com."""
+    assert uncertainty.standard(0.05) == pytest.approx(0.0288675, abs=5e-8)
+    assert uncertainty.standard(0.03) == pytest.approx(0.0173205, abs=5e-8)
+
+
+def test_a_sum_has_its_uncertainty_independent_and_fully_correlated() -> None:
+    energies_kwh = pd.Series([30.0, 20.0, 10.0])
+    spread = uncertainty.of_sum(energies_kwh, pd.Series([0.05] * 3))
+    assert spread.independent == pytest.approx(2.160247, abs=1e-6)
+    assert spread.independent / 2 == pytest.approx(1.080123, abs=1e-6)
+    assert spread.correlated / 2 == pytest.approx(1.732051, abs=1e-6)
+
+
+def test_days_of_one_plug_share_its_error_and_plugs_may_have_their_own() -> None:
+    daily = energy.chosen(days(*((("a", n, 1000, NAN, NAN)) for n in range(10, 14))))
+    plug = Device(id="a1", name="A", reading_error=0.03)
+    spread = uncertainty.of_devices(daily, Config(devices=(plug,)))
+    assert spread.independent == spread.correlated == pytest.approx(4000 * 2 * 0.05 / 3**0.5)
+    errors = uncertainty.reading_errors(Config(devices=(plug,)), ["a1", "b1"])
+    assert errors.to_dict() == {"a1": 0.03, "b1": 0.05}
+
+
+def test_rounding_counts_each_increment_and_both_ends_of_a_total() -> None:
+    energies_wh, kinds = pd.Series([1200.0, 5000.0, 70.0]), pd.Series(["increment", "total", None])
+    increments, total = 1200 / 12, 2 * 10**2 / 12
+    assert uncertainty.quantum(energies_wh[:1], kinds[:1]) == pytest.approx(increments**0.5)
+    assert uncertainty.quantum(energies_wh, kinds) == pytest.approx((increments + total) ** 0.5)
+
+
+def test_a_held_power_may_be_off_by_what_a_plug_does_not_report() -> None:
+    """developer.tuya.com, Electrical-service-Wi-Fi, Kb6iu9lqwt0lf: 20 %, below 20 W by 3 W."""
+    assert uncertainty.dead_band(pd.Series([0.0, 10, 20, 1000])).tolist() == [3, 3, 4, 200]
+
+
+def test_unobserved_time_is_an_interval_and_no_energy() -> None:
+    daily = energy.chosen(days(("a", 10, 1000, NAN, NAN), ("b", 10, NAN, 1000, NAN)))
+    demand_w = pd.Series({"a": 500.0, "b": 500.0})
+    bound_wh = uncertainty.unobserved(daily, demand_w, 86400 + 7200)
+    assert bound_wh.to_dict() == {"a": 1000, "b": 0}  # a total goes on counting
+    assert uncertainty.unobserved(daily, demand_w, 3600).sum() == 0

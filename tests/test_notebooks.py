@@ -79,7 +79,7 @@ def test_no_secret_of_the_environment_stays_in_what_is_kept(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["01_ingest", "02_stage", "03_marts", *ANALYSE])
+@pytest.mark.parametrize("name", ["01_ingest", "02_stage", "03_marts", *ANALYSE, "90_explore"])
 def test_every_notebook_runs_as_it_stands_by_plain_papermill(name: str, tmp_path: Path) -> None:
     keep(Paths.at(tmp_path / "data"), [report("10 12:00", "cur_power", "853")])
     build(Paths.at(tmp_path / "data"))
@@ -110,8 +110,20 @@ def test_every_notebook_runs_as_it_stands_by_plain_papermill(name: str, tmp_path
 @pytest.mark.parametrize(
     ("name", "drawn"),
     [
-        ("10_energy", {"energia_diaria", "curva_de_carga", "participacao"}),
-        ("14_data_quality", {"calendario_cobertura"}),
+        (
+            "10_energy",
+            {
+                *("energia_diaria", "participacao", "concordancia_medidores", "curva_de_carga"),
+                *("curva_de_duracao", "mapa_de_calor"),
+            },
+        ),
+        ("11_voltage", {"tensao_no_tempo", "tensao_distribuicao", "tensao_no_dia"}),
+        ("12_control_chart", {"carta_controle", "atraso_deteccao"}),
+        (
+            "13_tariff",
+            {"energia_por_posto", "perfil_postos", "custo_por_periodo", "tarifa_branca"},
+        ),
+        ("14_data_quality", {"calendario_cobertura", "linha_lacunas"}),
     ],
 )
 def test_an_analysis_says_a_sentence_where_there_is_no_data(

@@ -15,7 +15,7 @@ from dagster import AssetKey, DagsterInstance, DefaultScheduleStatus, materializ
 from dagster import ExecuteInProcessResult as Result
 from dagster._core.errors import DagsterResourceFunctionError
 
-from lib import files, origins
+from lib import files, origins, pipeline
 from lib.errors import ConfigError
 from lib.findings import Finding, dump
 from lib.paths import ROOT, Paths
@@ -30,9 +30,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run:
 CANARY = "0123456789abcdef-canary"  # pragma: allowlist secret
 NOW = "2026-04-22T15:00:00Z"
 JOB = "tuya_processing_job"
-CHAIN = ["raw_tuya_logs", "staging_tuya_logs", "marts", "energy", "data_quality", "monograph"]
-PARENTS = [[], CHAIN[:1], CHAIN[1:2], CHAIN[2:3], CHAIN[2:3], ["data_quality", "energy"]]
-ANALYSED = ["energy", "data_quality"]
+ANALYSED = ["energy", "voltage", "control_chart", "tariff", "data_quality"]
+CHAIN = ["raw_tuya_logs", "staging_tuya_logs", "marts", *ANALYSED, "monograph"]
+PARENTS = [[], CHAIN[:1], CHAIN[1:2], *[CHAIN[2:3]] * len(ANALYSED), sorted(ANALYSED)]
 BLOCKING = Finding("tcc.test.blocking", "Um achado que bloqueia.", {"n": 1}, blocks=True)
 
 
@@ -67,8 +67,7 @@ def test_each_step_has_its_checks_and_those_before_the_page_block() -> None:
         ("staging_tuya_logs", "staging_date"): True,
         ("staging_tuya_logs", "staging_order"): True,
         ("marts", "findings"): False,
-        ("energy", "findings"): True,
-        ("data_quality", "findings"): True,
+        **{(name, "findings"): True for name in ANALYSED},
     }
 
 
@@ -267,8 +266,8 @@ def test_the_job_materialises_each_asset_with_numbers_and_its_notebook(done: Don
     shown = materialised(done.first)
     assert done.first.success
     assert list(shown)[:3] == CHAIN[:3]
-    assert set(shown) >= set(CHAIN[:5])
-    for name in CHAIN[:5]:
+    assert set(shown) >= set(CHAIN[:-1])
+    for name in CHAIN[:-1]:
         assert isinstance(shown[name]["seconds"], float) and shown[name]["seconds"] > 0
         assert isinstance(shown[name]["findings"], int)
         assert isinstance(shown[name]["rows"], int) and shown[name]["rows"] > 0
@@ -279,7 +278,7 @@ def test_the_job_materialises_each_asset_with_numbers_and_its_notebook(done: Don
     assert 80 < float(str(shown["energy"]["coverage_pct"])) <= 100
     assert [shown[name]["figures"] for name in ANALYSED] == [3, 1]
     assert all(e.passed for e in done.first.get_asset_check_evaluations())
-    assert len(done.first.get_asset_check_evaluations()) == 7
+    assert len(done.first.get_asset_check_evaluations()) == 5 + len(ANALYSED)
 
 
 @pytest.mark.slow
@@ -288,7 +287,7 @@ def test_the_job_leaves_what_tcc_run_leaves(done: Done) -> None:
     steps = [step["name"] for step in record["steps"]]
     assert record["ok"] and record["now"] == NOW
     assert steps[:3] == ["01_ingest", "02_stage", "03_marts"]
-    assert set(steps[3:5]) == {"10_energy", "14_data_quality"}
+    assert set(steps[3:-1]) == set(pipeline.ANALYSE)
     assert sorted(file.suffix for file in (done.paths.runs / "latest").glob("0*")) == [
         *[".html"] * 3,
         *[".ipynb"] * 3,

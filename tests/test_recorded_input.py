@@ -7,7 +7,7 @@ import pytest
 from pandas import DataFrame
 
 from bench.rebuilt import compare, rebuilt
-from lib import archive, config, ingest, sources, warehouse
+from lib import archive, config, energy, ingest, sources, warehouse
 from lib.config import Config
 from lib.demo import uci
 from lib.demo.recorded import recorded_house
@@ -99,6 +99,58 @@ def test_the_uci_house_keeps_its_own_clock_and_holidays(uci_store: Paths) -> Non
         study.daily["device_id"].eq(uci.HOUSE) & study.daily["local_date"].dt.month.eq(4)
     ]
     assert april["energy_wh_integral"].sum() / 1000 == pytest.approx(586.358, rel=1e-4)
+
+
+@pytest.fixture(scope="module")
+def uci_days(shared_data: Path) -> DataFrame:
+    """Energy of each day straight from the recorded minutes, missing ones as nothing. [Wh]"""
+    file = shared_data / "uci_household" / "minutes_2006-12-16_2007-04-30.parquet"
+    with warehouse.connect() as connection:
+        return warehouse.frame(
+            connection,
+            "SELECT ts_local_naive::DATE AS day, sum(Global_active_power) * 1000 / 60 AS house_wh, "
+            "sum(Sub_metering_1 + Sub_metering_2 + Sub_metering_3)::DOUBLE AS parts_wh, "
+            "count(Global_active_power) AS minutes FROM read_parquet($file) GROUP BY 1 ORDER BY 1",
+            {"file": str(file)},
+        ).set_index("day")
+
+
+@pytest.mark.slow
+def test_the_uci_house_has_its_days_and_what_the_sub_meters_leave(
+    uci_store: Paths, uci_days: DataFrame
+) -> None:
+    study = Study.open(uci_store.data)
+    assert study.mains == [uci.HOUSE]
+    daily = energy.metered(energy.chosen(study.daily))
+    house = energy.of_house(daily, study.mains).set_index("local_date")
+    expected = uci_days.set_index(uci_days.index.astype(house.index.dtype)).reindex(house.index)
+    assert len(house) >= 135
+    # Increments are whole watt-hours, and the remainder of a day is sent on the next.
+    assert (house["energy_wh"] - expected["house_wh"].fillna(0)).abs().max() < 1.5
+    assert (house["energy_wh_integral"] - expected["house_wh"]).abs().max() < 0.5
+    rest_wh = energy.rest(daily, study.mains)
+    left_wh = expected["house_wh"].fillna(0) - expected["parts_wh"].fillna(0)
+    assert (rest_wh - left_wh).abs().max() < 1.5
+
+
+@pytest.mark.slow
+def test_the_gap_of_april_is_shown_and_never_bridged(uci_store: Paths, uci_days: DataFrame) -> None:
+    study = Study.open(uci_store.data)
+    daily = energy.metered(energy.chosen(study.daily))
+    house = energy.of_house(daily, study.mains).set_index("local_date")
+    observed = house.loc["2007-04-28":"2007-04-30", "coverage"] * 1440
+    assert observed.tolist() == pytest.approx([21, 0, 576], abs=0.5)
+    dark = house.loc["2007-04-29"]
+    assert not dark["energy_wh_integral"] > 0 and not dark["energy_wh"] > 0
+    hours = study.hourly[study.hourly["device_id"].eq(uci.HOUSE)].set_index("hour_start")
+    inside = hours.loc["2007-04-28T00:00Z":"2007-04-30T12:00Z"]
+    assert inside["energy_wh_integral"].isna().all() and (inside["alive_s"] == 0).all()
+    months = energy.monthly(energy.of_house(daily, study.mains)).set_index("month_name")
+    april = months.loc["abr. 2007"]
+    assert april["integral_kwh"] == pytest.approx(586.358, rel=1e-4)
+    assert (april["valid_days"], april["days"]) == (27, 30)
+    gap = study.gaps[study.gaps["device_id"].eq(uci.HOUSE)].nlargest(1, "gap_s").iloc[0]
+    assert gap["gap_s"] / 60 == pytest.approx(3723, abs=1)
 
 
 @pytest.mark.slow

@@ -219,7 +219,7 @@ def test_settings_cannot_be_changed_after_reading(tmp_path: Path) -> None:
         ("[site", "config.toml"),
         ("[sitio]\nname = 'x'", "sitio"),
         ("[site]\ncolour = 'x'", "site.colour"),
-        ("[site]\nnominal_voltage_v = 110", "site.nominal_voltage_v"),
+        ("[site]\nnominal_voltage_v = 115", "site.nominal_voltage_v"),
         ("[site]\ntime_zone = 'Sao Paulo'", "site.time_zone"),
         ("[site]\ntime_zone = 'America'", "site.time_zone"),
         ("[ingestion]\nretention_days = 0", "ingestion.retention_days"),

@@ -19,9 +19,9 @@ DAY_MS = 86_400_000
 FIRST_H = 4
 
 # The stories repeat every CYCLE days, counted from the start of the default demo window.
-STORIES_BEGIN = date(2026, 4, 1)
+STORIES_BEGIN = date(2026, 2, 25)
 CYCLE = 56
-SAG_DAY, AGEING_FROM, FORGOTTEN_LAMP_DAYS, POWER_CUT_DAY = 7, 8, (9, 33), 15
+SAG_DAY, AGEING_FROM, FORGOTTEN_LAMP_DAYS, POWER_CUT_DAY = 42, 32, (12, 44), 50
 SAG_H, SAG_DIP_H, POWER_CUT_H = (18.3, 20.1), (18.9, 19.1), (19.2, 19.2 + 40 / 60)
 
 _EPOCH = date(1970, 1, 1).toordinal()

@@ -46,6 +46,7 @@ def house(file: Path) -> RecordedHouse:
         [(_device(), merged(tracks))],
         time_zone="Etc/GMT+3",
         country="AR",
+        nominal_voltage_v=220,
     )
 
 

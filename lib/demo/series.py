@@ -85,10 +85,12 @@ class RecordedHouse:
         *,
         time_zone: str,
         country: str,
+        nominal_voltage_v: int,
         mains: tuple[str, ...] = (),
     ) -> None:
         self.name, self.attribution, self.mains = name, attribution, mains
         self.time_zone, self.country = time_zone, country
+        self.nominal_voltage_v = nominal_voltage_v
         self._devices = [device for device, _ in contents]
         self._tracks = {device.id: track for device, track in contents}
 

@@ -75,6 +75,7 @@ def house(file: Path) -> RecordedHouse:
         contents,
         time_zone="Etc/GMT-1",
         country="FR",
+        nominal_voltage_v=230,
         mains=(HOUSE,),
     )
 

@@ -8,7 +8,8 @@ CREATE OR REPLACE TEMP TABLE before (
     device_id VARCHAR, device_name VARCHAR, last_seen TIMESTAMPTZ, offline BOOLEAN,
     power_w DOUBLE, voltage_v DOUBLE,
     -- A counter's newest reading, its time, and how long the device was observed since.
-    total_wh DOUBLE, total_at TIMESTAMPTZ, total_watched_us BIGINT, has_increment BOOLEAN
+    total_wh DOUBLE, total_at TIMESTAMPTZ, total_watched_us BIGINT, has_increment BOOLEAN,
+    load_on BOOLEAN  -- on which side of its thresholds its power was
 );
 
 CREATE OR REPLACE TEMP TABLE held (
