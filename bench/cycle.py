@@ -5,6 +5,7 @@ are the same. Does not belong here: killing (`kill.py`). A notebook's cells run 
 a kernel of its own would be another process, which nobody kills here.
 """
 
+import ast
 import contextlib
 import hashlib
 import io
@@ -60,9 +61,11 @@ def _draw(paths: Paths, run_dir: Path) -> None:
 
 def preload() -> None:
     """Load what the notebook imports, so that children which are forked need not, each anew."""
-    for is_parameters, code in _cells(NOTEBOOK)[:2]:
-        if not is_parameters:
-            exec(code, {})
+    for cell in json.loads((NOTEBOOKS / f"{NOTEBOOK}.ipynb").read_text("utf-8"))["cells"]:
+        if cell["cell_type"] == "code":
+            found = ast.parse("".join(cell["source"])).body
+            imports = [node for node in found if isinstance(node, ast.Import | ast.ImportFrom)]
+            exec(compile(ast.Module(imports, []), NOTEBOOK, "exec"), {})
 
 
 @cache

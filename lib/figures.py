@@ -161,12 +161,19 @@ def save(page: Page, name: str, figure: Figure, *, caption: str, source: str = "
         _mark(figure)
     pdf = page.figures / f"{name}.pdf"
     with style():
-        with replacing(pdf) as temporary:
-            figure.savefig(temporary, format="pdf", metadata={"CreationDate": None})
-        with replacing(pdf.with_suffix(".png")) as temporary:
-            figure.savefig(temporary, format="png", dpi=PNG_DPI, metadata={"Software": None})
+        _put(pdf, figure, format="pdf", metadata={"CreationDate": None})
+        png = pdf.with_suffix(".png")
+        _put(png, figure, format="png", dpi=PNG_DPI, metadata={"Software": None})
     write_json(pdf.with_suffix(".json"), _sidecar(page, pdf, caption, source))
     return pdf
+
+
+def _put(target: Path, figure: Figure, **how: Any) -> None:
+    """Draw into memory, then write: on a full disk matplotlib's own error hides the true one."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, **how)
+    with replacing(target) as temporary:
+        temporary.write_bytes(drawn.getvalue())
 
 
 def _mark(figure: Figure) -> None:

@@ -10,7 +10,7 @@ again, or a run resumed, on what an earlier run analysed.
 
 from collections.abc import Iterator
 
-from dagster import AssetCheckResult, Failure, MaterializeResult, asset
+from dagster import AssetCheckResult, AssetIn, Failure, MaterializeResult, asset
 
 from lib import findings, pipeline, runs
 from lib.errors import StaleArtifact
@@ -70,17 +70,11 @@ def data_quality(run: PipelineRun, marts: Ground) -> Made:
     yield from _made(run, "data_quality", "14_data_quality", marts)
 
 
-@asset(group_name="page")
-def monograph(
-    run: PipelineRun,
-    energy: Ground,
-    voltage: Ground,
-    control_chart: Ground,
-    tariff: Ground,
-    data_quality: Ground,
-) -> MaterializeResult[None]:
+@asset(group_name="page", ins={name.partition("_")[2]: AssetIn() for name in pipeline.ANALYSE})
+def monograph(run: PipelineRun, **analysed: Ground) -> MaterializeResult[None]:
     """The PDF, set again only where something printed has changed."""
-    _stand_on(run.this, data_quality | tariff | control_chart | voltage | energy)
+    for ground in analysed.values():
+        _stand_on(run.this, ground)
     step = pipeline.set_page(run.this)
     _raise(run.this, step)
     return MaterializeResult(metadata=metadata.printed(run.this, step))

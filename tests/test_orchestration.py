@@ -80,7 +80,7 @@ def test_every_sql_check_is_shown() -> None:
 def test_the_job_runs_every_asset_and_check() -> None:
     job = defs.resolve_job_def(JOB)
     assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == set(CHAIN)
-    assert len(job.asset_layer.asset_graph.asset_check_keys) == 7
+    assert len(job.asset_layer.asset_graph.asset_check_keys) == 5 + len(ANALYSED)
 
 
 def test_the_schedule_is_hourly_in_the_site_s_time_zone_and_on() -> None:
@@ -276,7 +276,7 @@ def test_the_job_materialises_each_asset_with_numbers_and_its_notebook(done: Don
     raw = shown["raw_tuya_logs"]
     assert raw["windows"] == raw["windows_confirmed"]
     assert 80 < float(str(shown["energy"]["coverage_pct"])) <= 100
-    assert [shown[name]["figures"] for name in ANALYSED] == [3, 1]
+    assert [shown[name]["figures"] for name in ANALYSED] == [6, 3, 2, 4, 2]
     assert all(e.passed for e in done.first.get_asset_check_evaluations())
     assert len(done.first.get_asset_check_evaluations()) == 5 + len(ANALYSED)
 
