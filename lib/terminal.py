@@ -41,7 +41,7 @@ class Bars:
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
-            TextColumn("{task.fields[step]:<15}"),
+            TextColumn("{task.fields[step]:<16}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -84,9 +84,9 @@ def print_error(err: Console, error: Exception, text: str = "") -> None:
 def print_run(out: Console, err: Console, paths: Paths, this: "Run") -> None:
     """Say how each step went, what was found and where the results are."""
     for step in this.steps:
-        out.print(f"{step.name:<15} {MARKS[step.status]:<8} {step.seconds:6.1f} s")
+        out.print(f"{step.name:<16} {MARKS[step.status]:<8} {step.seconds:6.1f} s")
     for finding in this.findings[:20]:
-        out.print(f"[yellow]finding[/]         {escape(str(finding))}")
+        out.print(f"[yellow]finding[/]          {escape(str(finding))}")
     if len(this.findings) > 20:
         out.print(
             f"[yellow]finding[/]         and {len(this.findings) - 20} more, in the notebooks"
@@ -107,7 +107,7 @@ def print_run(out: Console, err: Console, paths: Paths, this: "Run") -> None:
 def print_alarms(out: Console, told: "Told") -> None:
     """Say which alarms are on, which are over and what could not be sent."""
     for word, line in told.lines():
-        out.print(f"[{COLOURS[word]}]{word:<15}[/] {escape(line)}")
+        out.print(f"[{COLOURS[word]}]{word:<16}[/] {escape(line)}")
 
 
 def print_exposed(err: Console, exposed: list[Path]) -> None:
