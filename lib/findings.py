@@ -12,6 +12,8 @@ from typing import Any
 
 from lib import files
 
+FOLDER = "findings"
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -36,7 +38,7 @@ def keep(run_dir: str | Path, notebook: str, findings: Iterable[Finding]) -> Non
     kept = list(findings)
     print("\n".join(map(str, kept)) or "Nenhum achado.")
     if run_dir:
-        files.write_text(Path(run_dir) / "findings" / f"{notebook}.json", dump(kept) + "\n")
+        files.write_text(Path(run_dir) / FOLDER / f"{notebook}.json", dump(kept) + "\n")
 
 
 def load(path: Path) -> list[Finding]:

@@ -31,7 +31,7 @@ from papermill.exceptions import PapermillExecutionError  # noqa: E402
 from papermill.iorw import papermill_io  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
-from lib import files  # noqa: E402
+from lib import files, kernels  # noqa: E402
 from lib.credentials import secret_values  # noqa: E402
 from lib.errors import NotebookFailed, NotebookSignature  # noqa: E402
 from lib.paths import NOTEBOOKS  # noqa: E402
@@ -156,7 +156,10 @@ def _local(sockets: Path) -> Config:
     told = ["--IPKernelApp.log_level=50", f"--IPKernelApp.logging_config={silent}"]
     return Config(
         KernelManager={"transport": "ipc", "ip": str(sockets / "kernel")},
-        NotebookClient={"extra_arguments": told},
+        NotebookClient={
+            "extra_arguments": told,
+            "kernel_manager_class": kernels.ForkedKernelManager,
+        },
     )
 
 

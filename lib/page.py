@@ -133,14 +133,14 @@ class Page:
         return read_json(self.file)
 
 
-def promote(run_dir: Path, paths: Paths) -> list[Path]:
+def promote(run_dir: Path, paths: Paths, notebook: str = "*") -> list[Path]:
     """Put a good run's figures and values where the monograph reads them, file by file.
 
-    Figures and values that the same notebooks no longer write go away. Returns the files
-    now in place.
+    Of one notebook, where it is named. Figures and values that the same notebooks no longer
+    write go away. Returns the files now in place.
     """
     figures, values = run_dir / FIGURES, run_dir / VALUES
-    written = sorted(values.glob("*.json"))
+    written = sorted(values.glob(f"{notebook}.json"))
     notebooks = {read_json(file)["notebook"] for file in written}
     names = figures_of(figures, notebooks)
     _remove_figures(paths.figures, figures_of(paths.figures, notebooks) - names)

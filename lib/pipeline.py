@@ -5,17 +5,14 @@ what a step does (its notebook and `lib/`), the run's folder and record (`runs.p
 bars, what is worth an alarm (`alarms.py`).
 """
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from lib import (
     alarms,
     findings,
-    history,
     monograph,
     notebooks,
     origins,
@@ -27,25 +24,24 @@ from lib import (
 from lib.alarm_kinds import sentence
 from lib.alarms import Outcome, Told
 from lib.config import Config
-from lib.errors import LatexMissing, ManuscriptError, NothingToPrint, PipelineError
+from lib.errors import ManuscriptError
+from lib.execution import Show, do, quiet, run_step
 from lib.findings import Finding
-from lib.journal import Journal
-from lib.paths import NOTEBOOKS, Paths
-from lib.progress import Progress, silent, watched
+from lib.paths import Paths
 from lib.steps import (
     ANALYSE,
     COLLECT,
     DONE,
-    JUDGED,
     NOT_SET,
     PAGE,
     PREPARE,
     STEPS,
+    UNCHANGED,
     Order,
     Run,
     Step,
 )
-from lib.times import iso, parse_instant
+from lib.times import parse_instant
 
 __all__ = [
     "ANALYSE",
@@ -57,15 +53,11 @@ __all__ = [
     "STEPS",
     "Order",
     "Run",
+    "Show",
     "Step",
+    "quiet",
+    "run_step",
 ]
-
-Show = Callable[[str], Progress]
-
-
-def quiet(step: str) -> Progress:
-    """Show no progress."""
-    return silent
 
 
 def run(paths: Paths, config: Config, order: Order, *, show: Show = quiet) -> Run:
@@ -79,7 +71,7 @@ def run(paths: Paths, config: Config, order: Order, *, show: Show = quiet) -> Ru
             run_step(this, name, show)
         analyse(this, [step for step in order.steps if step in ANALYSE], show)
         if order.promote and this.ok:
-            page.promote(this.folder, paths)
+            _promote(this)
         if order.page:
             set_page(this, show)
     return this
@@ -163,79 +155,35 @@ def _shown(this: Run, told: Told, error: Exception | None = None) -> Told:
     return told
 
 
-def run_step(this: Run, name: str, show: Show = quiet) -> Step:
-    """Run one notebook, unless an earlier failure forbids it, and enter how it went."""
-    step, forbidden = Step(name, "skipped"), _forbidden(this)
-    this.steps.append(step)
-    if not forbidden:
-        this.kept[name] = this.folder
-        _do(step, lambda: _execute(this, name, show))
-    return step
-
-
 def analyse(this: Run, names: Sequence[str], show: Show = quiet) -> None:
     """Run analyses side by side; one that fails keeps none of the others from their end."""
     notebooks.side_by_side(partial(run_step, this, name, show) for name in names)
     this.steps.sort(key=lambda step: STEPS.index(step.name))
 
 
-def _execute(this: Run, name: str, show: Show) -> None:
-    given: dict[str, Any] = {"data_dir": str(this.paths.data), "run_dir": str(this.folder)}
-    if name in COLLECT:
-        order = this.order
-        history.look_back(
-            *(this.paths, this.config, this.source, order.series),
-            now=this.now,
-            days=0 if order.now and order.days is None else order.days,
-            progress=lambda: show("collecting"),
-        )
-        given |= {"source": this.source, "series": this.order.series, "now": iso(this.now)}
-    given |= {"rebuild": this.order.rebuild} if name in PREPARE else {}
-    given |= {"now": iso(this.now)} if name in JUDGED else {}
-    progress = show(name)
-    with watched(this.folder, progress):
-        notebooks.run(NOTEBOOKS / f"{name}.ipynb", this.folder, given)
-    progress(1, 1, "")
-
-
-def _do(step: Step, work: Callable[[], None]) -> None:
-    """Do a step's work; a known error becomes a part of the step, and any leaves it failed."""
-    began, step.status = time.monotonic(), "failed"
-    try:
-        work()
-        step.status = "ok"
-    except (LatexMissing, NothingToPrint) as error:
-        step.status, step.error = NOT_SET, error
-    except PipelineError as error:
-        step.error = error
-    finally:
-        step.seconds = round(time.monotonic() - began, 2)
-
-
-def _forbidden(this: Run) -> bool:
-    """After a failed preparation nothing follows; after a failed collection, what is held does."""
-    failed = {step.name for step in this.steps if step.status in ("failed", "skipped")}
-    nothing_held = failed & {*COLLECT} and Journal(this.paths.journal).last() is None
-    return bool(failed & {*PREPARE} or nothing_held)
-
-
 def set_page(this: Run, show: Show = quiet) -> Step:
     """Promote what the run wrote and set the page, unless something before it failed."""
     blocking = [finding for finding in findings_of(this) if finding.blocks]
-    ready = not blocking and all(s.status == "ok" or s.name in COLLECT for s in this.steps)
+    ready = not blocking and all(s.status in DONE or s.name in COLLECT for s in this.steps)
     step = Step(PAGE, "skipped", error=_blocked(blocking) if blocking else None)
     this.steps.append(step)
     if ready:
-        _do(step, lambda: _print(this, show))
+        do(step, lambda: _print(this, show))
     return step
 
 
-def _print(this: Run, show: Show) -> None:
+def _print(this: Run, show: Show) -> str:
     progress = show(PAGE)
-    for folder in sorted({this.kept[name] for name in ANALYSE if name in this.kept}):
-        page.promote(folder, this.paths)
+    _promote(this)
     this.built = monograph.build(this.paths)
     progress(1, 1, "")
+    return "ok" if this.built.rebuilt else UNCHANGED
+
+
+def _promote(this: Run) -> None:
+    """Let the page read what the analyses left, those of earlier runs too."""
+    for name in (step for step in ANALYSE if step in this.kept):
+        page.promote(this.kept[name], this.paths, name)
 
 
 def _blocked(blocking: list[Finding]) -> ManuscriptError:

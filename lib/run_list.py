@@ -25,6 +25,7 @@ MOST = 1000  # runs in the list; older ones only in their folders
 EARLIER = "earlier"
 WORDS = {
     "ok": "concluída",
+    "unchanged": "sem mudança",
     "failed": "falhou",
     "skipped": "não executada",
     "not set": "não composta",
@@ -72,7 +73,7 @@ def _row(folder: Path, time_zone: str) -> Model:
         "state": state,
         "word": WORDS[state],
         "spent": duration(sum(step["seconds"] for step in steps)) if steps else "",
-        "done": sum(step["status"] == "ok" for step in steps),
+        "done": sum(step["status"] in ("ok", "unchanged") for step in steps),
         "steps": len(steps),
         "trouble": [f"{title(s['name'])}: {WORDS[s['status']]}" for s in steps if _troubled(s)],
         "findings": record.get("findings", 0),

@@ -153,12 +153,21 @@ def build(connection: Connection, store: Raw, day: str) -> Outcome:
     if not sound:
         target.unlink(missing_ok=True)
         return outcome
-    with files.replacing(target, check=lambda written: _check(connection, written, day)) as new:
-        warehouse.write_parquet(connection, "staged", new)
+    if not _same(connection, target):
+        with files.replacing(target, check=lambda written: _check(connection, written, day)) as new:
+            warehouse.write_parquet(connection, "staged", new)
     outcome = _counted(connection, target, outcome)
     if not outcome.conflicting:
         staging_files.read_whole(store.paths, day, always=False)
     return outcome
+
+
+def _same(connection: Connection, target: Path) -> bool:
+    """Whether the partition has just these rows; the same written again would be other bytes."""
+    if not target.exists() or connection.execute("SELECT 1 FROM before LIMIT 1").fetchall() == []:
+        return False
+    told = warehouse.run(connection, "stage_same", {"partition": files.literal(target)})
+    return told.fetchall() == [(True,)]
 
 
 def _read(connection: Connection, store: Raw, day: str, sound: dict[str, bytes], bad: Bad) -> bool:

@@ -24,14 +24,16 @@ JUDGED = ("14_data_quality",)  # told the run's clock: what is lost and at risk 
 STEPS = (*COLLECT, *PREPARE, *ANALYSE)
 PAGE = "monograph"
 NOT_SET = "not set"
-DONE = ("ok", NOT_SET)
+UNCHANGED = "unchanged"
+DONE = ("ok", UNCHANGED, NOT_SET)
 
 
 @dataclass
 class Step:
-    """What became of one notebook, or of the page: ok, failed, skipped or not set.
+    """What became of one notebook, or of the page: ok, unchanged, failed, skipped or not set.
 
-    The page is not set where LaTeX is missing or no row has come yet; the rest is done.
+    Unchanged: what an earlier run left still stands. The page is not set where LaTeX is missing
+    or no row has come yet; the rest is done.
     """
 
     name: str
@@ -42,7 +44,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Order:
-    """What to run, from which source and at which instant; `wait_s` for another run to end."""
+    """What to run, from which source and at which instant; `wait_s` for another run to end.
+
+    `rebuild` makes all data anew from the raw files, `first_date` and `last_date` (UTC, an empty
+    one open) do that for chosen dates; `force` runs what has not changed too.
+    """
 
     steps: Sequence[str] = STEPS
     source: sources.Name = "auto"
@@ -50,6 +56,9 @@ class Order:
     now: str = ""
     days: int | None = None
     rebuild: bool = False
+    first_date: str = ""
+    last_date: str = ""
+    force: bool = False
     page: bool = True
     promote: bool = False
     wait_s: float = 0.0

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 WIDE, NARROW = 100, 16
 MARKS = {
     "ok": "[green]ok[/]",
+    "unchanged": "[dim]unchanged[/]",
     "failed": "[bold red]failed[/]",
     "skipped": "[yellow]skipped[/]",
     "not set": "[yellow]not set[/]",
@@ -84,7 +85,7 @@ def print_error(err: Console, error: Exception, text: str = "") -> None:
 def print_run(out: Console, err: Console, paths: Paths, this: "Run") -> None:
     """Say how each step went, what was found and where the results are."""
     for step in this.steps:
-        out.print(f"{step.name:<16} {MARKS[step.status]:<8} {step.seconds:6.1f} s")
+        out.print(f"{step.name:<16} {MARKS[step.status]:<9} {step.seconds:6.1f} s")
     for finding in this.findings[:20]:
         out.print(f"[yellow]finding[/]          {escape(str(finding))}")
     if len(this.findings) > 20:

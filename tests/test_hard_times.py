@@ -805,7 +805,7 @@ def test_a_run_cut_off_leaves_no_kernel_and_no_lock_and_the_next_completes_it(
     code: int,
 ) -> None:
     mark = f"A_MARK=run of {tmp_path}"
-    assert len(alive(mark)) == 2  # the command and its kernel
+    assert len(alive(mark)) == 3  # the command, the process that forks, and its kernel
     match = "another run is under way"
     with pytest.raises(ConfigError, match=match) as busy, origins.alone(store):
         pass

@@ -541,9 +541,9 @@ def _analysis(day: BadDay, standin: StandIn) -> None:
     changed.cells.insert(3, nbformat.v4.new_code_cell(LEAK))
     folder = Path(day.env["PYTHONPATH"].partition(":")[0])
     nbformat.write(changed, folder / "10_energy.ipynb")
-    path = f"from pathlib import Path; pipeline.NOTEBOOKS = Path({str(folder)!r});"
+    path = f"from pathlib import Path; execution.NOTEBOOKS = Path({str(folder)!r});"
     day.tcc(
-        "analysis", "analyse", "--now", iso(NOW + HOUR), code=f"from lib import pipeline; {path}"
+        "analysis", "analyse", "--now", iso(NOW + HOUR), code=f"from lib import execution; {path}"
     )
 
 
