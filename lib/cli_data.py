@@ -7,6 +7,7 @@ here: what runs steps (`cli.py`), any decision about data.
 import csv
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +25,10 @@ from lib.paths import Paths
 if TYPE_CHECKING:
     from duckdb import DuckDBPyRelation
 
+    from lib.chosen_dates import Chosen
+
 # Commands import what they need when they run: pandas and papermill take a second each.
+ALARM = 2  # exit code of a run that went well while an alarm is on
 out, err = Console(highlight=False), Console(stderr=True, highlight=False)
 
 DataDir = Annotated[
@@ -33,6 +37,10 @@ DataDir = Annotated[
 Now = Annotated[
     str, typer.Option("--now", help="The run's clock, ISO 8601, e.g. 2026-03-14T12:00Z.")
 ]
+From = Annotated[
+    str, typer.Option("--from", metavar="DATE", help="Only UTC dates from this one on, anew.")
+]
+To = Annotated[str, typer.Option("--to", metavar="DATE", help="Only up to this one, included.")]
 
 
 @contextmanager
@@ -51,6 +59,35 @@ def told() -> Iterator[None]:
         remedy = "What was written before is whole: mend it and run again."
         terminal.print_error(err, error, f"{where}{error.strerror}. {remedy}")
         raise typer.Exit(1) from error
+
+
+@contextmanager
+def choosing(data_dir: Path | None, first_date: str, last_date: str) -> Iterator[None]:
+    """Refuse dates that cannot be chosen, and say at the end what was made of those that can."""
+    if not first_date and not last_date:
+        yield
+        return
+    from lib import chosen_dates
+
+    began, paths = time.monotonic(), Paths.at(data_dir)
+    with told():
+        only = chosen_dates.chosen(paths, first_date, last_date)
+    try:
+        yield
+    except typer.Exit as end:
+        if end.exit_code != ALARM:
+            raise
+        _say_chosen(paths, only, time.monotonic() - began)
+        raise
+    _say_chosen(paths, only, time.monotonic() - began)
+
+
+def _say_chosen(paths: Paths, only: "Chosen | None", seconds: float) -> None:
+    from lib import chosen_dates
+
+    dates, rows = chosen_dates.staged(paths, only) if only else ([], 0)
+    span = f" ({dates[0]} to {dates[-1]})" if dates else ""
+    out.print(f"Made anew: {len(dates)} date(s){span}, {rows:,} rows staged, {seconds:.1f} s")
 
 
 def import_(

@@ -7,18 +7,20 @@ Each date starts from what the day before left (table `carry`); where that chang
 date is rebuilt too. State lies in `marts/_state`; without it every date is built again.
 """
 
-import shutil
 import time
+from collections.abc import Container
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from lib import bookmark, contract, files, held, origins, registry, staging, warehouse
+from lib import files, held, marts_state, origins, registry, staging_again, warehouse
 from lib.bookmark import Bookmark
 from lib.config import Config
 from lib.datapoints import FACTORS, KNOWN
-from lib.journal import Journal
+from lib.journal import Entry, Journal
+from lib.marts_state import dates as _days
+from lib.marts_tables import differs, insert, replace
 from lib.paths import Paths
 from lib.progress import Progress, silent
 from lib.times import DAY, HOUR, parse_instant
@@ -43,71 +45,93 @@ class Report:
 
 
 def run(
-    paths: Paths, config: Config, *, rebuild: bool = False, progress: Progress = silent
+    paths: Paths,
+    config: Config,
+    *,
+    rebuild: bool = False,
+    only: Container[str] | None = None,
+    progress: Progress = silent,
 ) -> Report:
-    """Rebuild the dates that new windows touch and those after them that change with them."""
+    """Rebuild the dates that new windows touch and those after them that change with them.
+
+    With `rebuild` every date; with `only` chosen UTC dates, whatever their partitions hold, and
+    those after them. What is new stays new then. Raises DataError where the date before the
+    chosen ones cannot be read.
+    """
     began, report = time.monotonic(), Report()
-    mark = _bookmark(paths, config, rebuild=rebuild)
+    mark = _bookmark(paths, config, rebuild=rebuild, chosen=only is not None)
     entries, offset = Journal(paths.journal).since(mark.offset)
     with warehouse.connect() as connection:
         _prepare(connection, paths, config)
-        waiting = {day for entry in entries for day in entry.dates} | _unfinished(paths)
-        _begin(paths, waiting | {day for entry in entries for day in held.days(entry)})
-        waiting |= held.update(connection, paths, entries, config.ingestion)
+        waiting, before = _waiting(connection, paths, config, entries, mark, only)
         if mark.offset == 0:
-            _drop_others(paths, waiting)
-        while waiting:
-            day = min(waiting)
-            done, left = len(report.dates), len(waiting)
-            progress(done, done + left, f"{day}, {left} left")
-            waiting.remove(day)
-            changed = _build_date(connection, paths, config, day)
-            report.dates.append(day)
-            if changed and (following := _following(paths, day)):
-                waiting.add(following)
+            gone = marts_state.drop_others(paths, (*BY_DATE, "held"), waiting, only)
+            waiting |= {next_ for day in gone if only and (next_ := _following(paths, day))}
+        _build(connection, paths, config, waiting, report, progress)
         report.local_dates = _build_daily(connection, paths, config, report.dates)
     progress(len(report.dates), len(report.dates), "")
-    before = bookmark.fingerprint(paths.journal, offset)
-    bookmark.save(_file(paths), Bookmark(offset, before, _rules(paths, config)))
-    _mark(paths).unlink(missing_ok=True)
+    if only is None:
+        marts_state.end(paths, config, SQL, offset)
+    marts_state.kept(paths, before)
+    staging_again.followed(paths, report.dates)
     report.seconds = time.monotonic() - began
     return report
 
 
-def _bookmark(paths: Paths, config: Config, *, rebuild: bool) -> Bookmark:
-    """Where to go on from; the beginning where the journal or the rules are others."""
-    mark = bookmark.load(_file(paths), paths.journal)
-    if rebuild or mark.offset == 0 or bookmark.outdated(mark, _rules(paths, config)):
-        _file(paths).unlink(missing_ok=True)
-        for table in ("held", "carry"):  # other rules may give them other columns
-            shutil.rmtree(paths.marts / table, ignore_errors=True)
+def _bookmark(paths: Paths, config: Config, *, rebuild: bool, chosen: bool) -> Bookmark:
+    """Where to go on from: for chosen dates the beginning, as for all."""
+    if chosen:
+        marts_state.begin_chosen(paths, config, SQL)
         return Bookmark()
-    return mark
+    return marts_state.begin(paths, config, SQL, rebuild=rebuild)
 
 
-def _drop_others(paths: Paths, days: set[str]) -> None:
-    """Where everything is built again, what will not be has nothing to stand on any more."""
-    for table in BY_DATE:
-        for day in set(_days(paths.marts / table)) - days:
-            shutil.rmtree(warehouse.partition(paths.marts / table, day).parent)
+def _waiting(
+    connection: Connection,
+    paths: Paths,
+    config: Config,
+    entries: list[Entry],
+    mark: Bookmark,
+    only: Container[str] | None,
+) -> tuple[set[str], str]:
+    """The dates to build, after it was noted where that begins; what was noted before.
+
+    A note of a run that died is for a run of all dates to see to.
+    """
+    noted, settings = staging_again.waiting(paths), config.ingestion
+    waiting = {day for entry in entries for day in entry.dates} | noted
+    touched = waiting | {day for entry in entries for day in held.days(entry)}
+    if only is not None:
+        before = marts_state.promise(paths, {day for day in touched if day in only})
+        waiting = {day for day in waiting if day in only}
+        return waiting | held.update(connection, paths, entries, settings, only), before
+    left = marts_state.unfinished(paths)
+    marts_state.promise(paths, touched | left)
+    if mark.offset == 0:  # whatever lies there: readers still find a file of each date
+        return waiting | held.update(connection, paths, entries, settings, touched), ""
+    if undone := noted | left:  # of these it is not known what became of their spans
+        held.update(connection, paths, Journal(paths.journal).since()[0], settings, undone)
+    return waiting | left | held.update(connection, paths, entries, settings), ""
 
 
-def _rules(paths: Paths, config: Config) -> dict[str, str]:
-    """By what dates are built: SQL, settings, and how often all was staged again."""
-    zone = origins.site(paths, config.site).time_zone
-    settings = (
-        config.energy.gap_limit_h,
-        config.load,
-        zone,
-        config.ingestion.retention_days,
-        _switches(config),
-    )
-    names = sorted(registry.names(paths, config.devices).items())
-    return {
-        "sql": bookmark.sql_rules(*SQL),
-        "settings": bookmark.digest((settings, KNOWN, FACTORS)),
-        "staged": str(staging.generation(paths)),
-    } | {f"name of {device}": name for device, name in names}
+def _build(
+    connection: Connection,
+    paths: Paths,
+    config: Config,
+    waiting: set[str],
+    report: Report,
+    progress: Progress,
+) -> None:
+    """Build the waiting dates in their order, and those that change with them."""
+    while waiting:
+        day = min(waiting)
+        done, left = len(report.dates), len(waiting)
+        progress(done, done + left, f"{day}, {left} left")
+        waiting.remove(day)
+        changed = _build_date(connection, paths, config, day)
+        report.dates.append(day)
+        if changed and (following := _following(paths, day)):
+            waiting.add(following)
 
 
 def _prepare(connection: Connection, paths: Paths, config: Config) -> None:
@@ -120,12 +144,8 @@ def _prepare(connection: Connection, paths: Paths, config: Config) -> None:
     warehouse.table(connection, "units", {"unit": text, "factor": "DOUBLE"}, FACTORS.items())
     names = registry.names(paths, config.devices).items()
     warehouse.table(connection, "names", {"device_id": text, "device_name": text}, names)
-    warehouse.table(connection, "switches", {"device_id": text, "code": text}, _switches(config))
-
-
-def _switches(config: Config) -> list[tuple[str, str]]:
-    """The codes that the user says switch a device, beside Tuya's own `switch...`."""
-    return [(d.id, d.on_off_code) for d in config.devices if d.on_off_code]
+    switches = marts_state.switches(config)
+    warehouse.table(connection, "switches", {"device_id": text, "code": text}, switches)
 
 
 def _build_date(connection: Connection, paths: Paths, config: Config, day: str) -> bool:
@@ -134,47 +154,16 @@ def _build_date(connection: Connection, paths: Paths, config: Config, day: str) 
     staged = warehouse.partition(paths.staging, day)
     if staged.exists():
         warehouse.run(connection, "marts_inputs", {"partition": [files.literal(staged)]})
-    _insert(connection, "before", _previous(paths.marts / "carry", day))
-    _insert(connection, "before_states", _previous(paths.marts / "carry_states", day))
-    _insert(connection, "held", warehouse.partition(paths.marts / "held", day))
+    insert(connection, "before", _previous(paths.marts / "carry", day))
+    insert(connection, "before_states", _previous(paths.marts / "carry_states", day))
+    insert(connection, "held", warehouse.partition(paths.marts / "held", day))
     parameters = {"day": day, "gap_s": config.energy.gap_limit_h * 3600, **dict(config.load)}
     for name in TABLES_OF_A_DATE:
         warehouse.run(connection, name, parameters)
-    changed = any(_differs(connection, paths, table, day) for table in ("carry", "carry_states"))
+    changed = any(differs(connection, paths, table, day) for table in ("carry", "carry_states"))
     for table in BY_DATE:
-        _replace(connection, paths, table, day)
+        replace(connection, paths, table, day)
     return changed
-
-
-def _insert(connection: Connection, table: str, file: Path | None) -> None:
-    if file and file.exists():
-        connection.execute(
-            f"INSERT INTO {table} BY NAME FROM read_parquet($file, hive_partitioning = false)",
-            {"file": files.literal(file)},
-        )
-
-
-def _replace(connection: Connection, paths: Paths, table: str, day: str) -> None:
-    """Put a date's table in the old one's place, if it keeps the contract. Raises DataError."""
-    target = warehouse.partition(paths.marts / table, day)
-    with files.replacing(target, lambda new: contract.judge(connection, table, new, day)) as new:
-        warehouse.write_parquet(connection, table, new)
-
-
-def _differs(connection: Connection, paths: Paths, table: str, day: str) -> bool:
-    old = warehouse.partition(paths.marts / table, day)
-    if not old.exists():
-        return True
-    query = (
-        f"WITH old AS (SELECT * FROM read_parquet($file, hive_partitioning = false)), "
-        f"new AS (SELECT * FROM {table}) SELECT count(*) FROM "
-        "((FROM old EXCEPT ALL FROM new) UNION ALL (FROM new EXCEPT ALL FROM old))"
-    )
-    return connection.execute(query, {"file": files.literal(old)}).fetchall() != [(0,)]
-
-
-def _days(folder: Path) -> list[str]:
-    return sorted(p.name.removeprefix("event_date=") for p in folder.glob("event_date=*"))
 
 
 def _previous(folder: Path, day: str) -> Path | None:
@@ -213,7 +202,7 @@ def _build_daily(
         }
         warehouse.run(connection, "marts_daily", parameters)
         for table in BY_LOCAL_DATE:
-            _replace(connection, paths, table, local_date)
+            replace(connection, paths, table, local_date)
     return local_dates
 
 
@@ -226,26 +215,3 @@ def _there(folder: Path, days: list[str]) -> list[str]:
 def _local_dates(day: str, zone: ZoneInfo) -> set[date]:
     start = parse_instant(day)
     return {(start + HOUR * h).astimezone(zone).date() for h in (0, 23)}
-
-
-def _file(paths: Paths) -> Path:
-    return paths.marts / "_state" / "position.json"
-
-
-def _mark(paths: Paths) -> Path:
-    return paths.marts / "_state" / "building_from.txt"
-
-
-def _begin(paths: Paths, waiting: set[str]) -> None:
-    """Note where building begins: a run killed on its way must not leave a later date stale."""
-    if waiting:
-        files.write_text(_mark(paths), min(waiting) + "\n")
-
-
-def _unfinished(paths: Paths) -> set[str]:
-    """Every date from where a killed run began."""
-    if not _mark(paths).exists():
-        return set()
-    first = _mark(paths).read_text("utf-8").strip()
-    known = {*_days(paths.marts / "carry"), *_days(paths.marts / "held")}
-    return {first, *(day for day in known if day > first)}

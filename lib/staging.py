@@ -7,9 +7,9 @@ State lies in `staging/_state`: how far the journal was read and by which rules,
 date the raw files that hold rows of it. It is a cache: without it everything is staged again.
 """
 
-import shutil
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Container
+from dataclasses import replace
 from pathlib import Path
 
 from lib import (
@@ -17,56 +17,60 @@ from lib import (
     bookmark,
     files,
     found,
-    quarantine,
     raw,
     registry,
+    staging_again,
     staging_files,
+    staging_left_out,
     staging_pool,
 )
 from lib import staging_findings as said
 from lib.bookmark import Bookmark
 from lib.config import Config
 from lib.datapoints import KNOWN
-from lib.findings import Finding
 from lib.journal import Entry, Journal
 from lib.paths import Paths
 from lib.progress import Progress, silent
-from lib.raw import Row
 from lib.staged_date import Report
-from lib.staging_files import Bad, Raw
-from lib.times import DAY, parse_instant, to_ms
+from lib.staging_files import Raw
+from lib.times import DAY
 
 RECENT = 131_072  # bytes of the journal: about a day of ten devices
 SQL = ("stage_prepare", "stage_before", "stage_numbers", "stage_texts", "stage_date")
 
 
 def run(
-    paths: Paths, config: Config, *, rebuild: bool = False, progress: Progress = silent
+    paths: Paths,
+    config: Config,
+    *,
+    rebuild: bool = False,
+    only: Container[str] | None = None,
+    progress: Progress = silent,
 ) -> Report:
     """Stage what the journal names since the last run; with `rebuild`, everything.
 
     Everything is staged again too where the journal is another one, or where a scale, a name
-    or the SQL changed. Files that cannot be read are set aside; the rest goes on.
+    or the SQL changed. Files that cannot be read are set aside; the rest goes on. With `only`
+    chosen UTC dates are staged from all their files, and what is new elsewhere stays new.
     """
     began, report = time.monotonic(), Report()
-    mark, scanned_at = _bookmark(paths, config, rebuild=rebuild), time.time()
+    mark, scanned_at = (
+        _bookmark(paths, config, rebuild=rebuild, chosen=only is not None),
+        time.time(),
+    )
     folders = archive.folders(paths.raw, _trusted(paths, mark.scanned_at, scanned_at))
     entries, offset = _new_entries(paths, mark, scanned_at, folders, report)
+    if only is not None:
+        entries = staging_again.entries(paths, only)
     new = {entry.file: entry for entry in entries}
-    store = Raw(paths, new, mark.scanned_at, goes_on=mark.offset > 0)
-    report.files, report.dates = len(entries), _index(store, report)
-    most = len(report.dates)
-    progress(0, most, f"{most} dates")
-    for done, outcome in enumerate(staging_pool.built(store, config, report.dates), 1):
-        report.add(outcome)
-        progress(done, most, f"{outcome.day}, {most - done} left, {report.came:,} rows")
-    _take_back_missing(store, report)
-    report.findings += _undated(store, report)
-    report.findings += report.by_code()
-    if mark.offset == 0:
-        _drop_others(paths, report.dates)
-    _remember(paths, folders.keys())
-    _save(paths, config, mark, entries, offset, scanned_at)
+    store = Raw(paths, new, mark.scanned_at, goes_on=mark.offset > 0 and only is None)
+    report.files, report.dates = len(entries), _index(store, report, only)
+    _build(store, config, report, progress)
+    if only is not None or mark.offset == 0:
+        staging_again.drop_others(paths, report.dates, only)
+    if only is None:
+        _remember(paths, folders.keys())
+        _save(paths, config, mark, entries, offset, scanned_at)
     report.findings += [said.set_aside(path) for path in report.quarantined]
     report.findings += [
         said.changed(change, confirmed=change.name in config.confirmed_changes)
@@ -76,13 +80,32 @@ def run(
     return report
 
 
-def _bookmark(paths: Paths, config: Config, *, rebuild: bool) -> Bookmark:
+def _build(store: Raw, config: Config, report: Report, progress: Progress) -> None:
+    """Build the dates, then see what was left out."""
+    most = len(report.dates)
+    progress(0, most, f"{most} dates")
+    for done, outcome in enumerate(staging_pool.built(store, config, report.dates), 1):
+        report.add(outcome)
+        progress(done, most, f"{outcome.day}, {most - done} left, {report.came:,} rows")
+    staging_left_out.take_back_missing(store, report)
+    report.findings += staging_left_out.undated(store, report)
+    report.findings += report.by_code()
+
+
+def _bookmark(paths: Paths, config: Config, *, rebuild: bool, chosen: bool) -> Bookmark:
     """Where to go on from; the beginning where everything must be done again.
 
-    Then the state goes first, so that a run killed on its way begins there again.
+    Then the state goes first, so that a run killed on its way begins there again. Of chosen
+    dates the bookmark stays; where the rules changed it will not pass for one of those of before
+    again, should they come back: then the dates are not all of one kind.
     """
     mark = bookmark.load(_file(paths), paths.journal)
-    if rebuild or mark.offset == 0 or bookmark.outdated(mark, _rules(paths, config, set())):
+    outdated = bookmark.outdated(mark, _rules(paths, config, set()))
+    if chosen:
+        if outdated:
+            bookmark.save(_file(paths), replace(mark, rules={"*": ""}))
+        return mark
+    if rebuild or mark.offset == 0 or outdated:
         mark = Bookmark(generation=mark.generation + 1)
         bookmark.save(_file(paths), mark)
         staging_files.forget(paths)
@@ -131,80 +154,25 @@ def _new_entries(
     return list({entry.file: entry for entry in (*new, *more)}.values()), offset
 
 
-def _index(store: Raw, report: Report) -> list[str]:
-    """Enter each new file under the dates of its rows; the dates to rebuild, ascending."""
+def _index(store: Raw, report: Report, only: Container[str] | None) -> list[str]:
+    """Enter each new file under the dates of its rows; the dates to rebuild, ascending.
+
+    With those that a run left undone which died while it staged chosen dates.
+    """
     by_date: dict[str, list[Entry]] = {}
     for entry in store.new.values():
         for day in entry.dates:
-            by_date.setdefault(day, []).append(entry)
-    usable = {name for name, entry in store.new.items() if _usable(store, entry, report)}
+            if only is None or day in only:
+                by_date.setdefault(day, []).append(entry)
+    usable = {e.file for e in store.new.values() if staging_left_out.usable(store, e, report)}
     for day, entries in by_date.items():
-        staging_files.enter(store.paths, day, entries, usable)
+        staging_files.enter(store.paths, day, entries, usable, anew=only is not None)
+    if only is None:
+        return sorted({*by_date, *staging_again.cut_short(store.paths)})
+    for name in report.undated.keys() & usable:
+        report.undated[name] -= staging_again.elsewhere(store.paths, store.new[name], only)
+    staging_again.note(store.paths, by_date)
     return sorted(by_date)
-
-
-def _usable(store: Raw, entry: Entry, report: Report) -> bool:
-    """Whether a new file counts; its content is checked when a date is built from it.
-
-    A file without any date is checked here, and so is one that was taken back and lies there.
-    """
-    file, bad = store.root / entry.file, Bad()
-    back = found.taken_back(entry)
-    if back and (not file.exists() or quarantine.coming_back(store.paths, file)):
-        return False
-    report.undated[entry.file] = entry.rows
-    if back or not entry.dates:
-        content = store.checked(entry.file, entry.packed_sha256, bad)
-        if back and content is not None:
-            report.undated[entry.file] = len(raw.read(file))
-        report.add_bad(bad)
-    return True
-
-
-def _take_back_missing(store: Raw, report: Report) -> None:
-    """A new file that is gone is a finding, and its window is asked for once more."""
-    for name in sorted(report.gone & report.undated.keys() - report.aside):
-        entry = store.new[name]
-        del report.undated[name]
-        if entry.rows:
-            report.findings.append(said.missing(entry))
-            raw.take_back(store.paths, entry)
-
-
-def _undated(store: Raw, report: Report) -> list[Finding]:
-    """Copy rows on no date to the quarantine; a file of nothing else goes there whole.
-
-    The findings of files that stay.
-    """
-    findings = []
-    for name in [name for name, rows in report.undated.items() if rows]:
-        file, entry = store.paths.raw / name, store.new.get(name)
-        if entry and file.exists():
-            rows = raw.read(file)
-            absurd = _on_no_date(rows, entry)
-            if len(absurd) == len(rows):
-                absent = found.no_usable_time(file, len(rows))
-                moved = raw.set_aside(store.paths, file, absent, entry, ask_again=False)
-                report.set_aside(moved, name, entry)
-                continue
-            if absurd:
-                quarantine.keep_rows(store.paths, file, absurd, len(rows))
-            findings.append(said.undated(file, report.undated[name]))
-    return findings
-
-
-def _on_no_date(rows: list[Row], entry: Entry) -> list[Row]:
-    """The rows whose time is on none of the dates that the journal has for their file."""
-    days = {to_ms(parse_instant(day)) // raw.DAY_MS for day in entry.dates}
-    times = ((row, raw.event_time_ms(row)) for row in rows)
-    return [row for row, ms in times if ms is None or ms // raw.DAY_MS not in days]
-
-
-def _drop_others(paths: Paths, dates: list[str]) -> None:
-    """After everything was staged, a partition of another date has no raw file any more."""
-    for folder in paths.staging.glob("event_date=*"):
-        if folder.name.removeprefix("event_date=") not in dates:
-            shutil.rmtree(folder)
 
 
 def _seen(paths: Paths) -> set[str]:

@@ -71,7 +71,7 @@ class Raw:
 
     def to_read(self, day: str, names: Iterable[str]) -> list[str]:
         """Of the files of a date those that its partition does not stand for."""
-        if not self.goes_on or _whole(self.paths, day).exists():
+        if not self.goes_on or is_read_whole(self.paths, day):
             return list(names)
         return [name for name in names if name in self.new]
 
@@ -162,10 +162,15 @@ def _told_of(paths: Paths, name: str) -> Entry | None:
     return next((e for e in Journal(paths.journal).all() if e.file == name), None)
 
 
-def enter(paths: Paths, day: str, entries: Iterable[Entry], usable: Container[str]) -> None:
-    """Add files to those that hold rows of a date, if they are usable; else take them out."""
-    known = of_date(paths, day)
-    if any(entry.file in known for entry in entries):
+def enter(
+    paths: Paths, day: str, entries: Iterable[Entry], usable: Container[str], *, anew: bool = False
+) -> None:
+    """Add files to those that hold rows of a date, if they are usable; else take them out.
+
+    With `anew` what was entered before counts no more, nor what the date's partition holds.
+    """
+    known = {} if anew else of_date(paths, day)
+    if anew or any(entry.file in known for entry in entries):
         read_whole(paths, day)
     for entry in entries:
         known.pop(entry.file, None)
@@ -189,6 +194,11 @@ def read_whole(paths: Paths, day: str, *, always: bool = True) -> None:
         files.write_text(_whole(paths, day), "")
     else:
         _whole(paths, day).unlink(missing_ok=True)
+
+
+def is_read_whole(paths: Paths, day: str) -> bool:
+    """Whether a date's partition does not stand for its files."""
+    return _whole(paths, day).exists()
 
 
 def forget(paths: Paths) -> None:

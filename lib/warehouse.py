@@ -103,15 +103,31 @@ def read(
 def refresh_catalogue(paths: Paths) -> Path:
     """Make the read-only catalogue anew, views only, and put it in the old one's place.
 
-    Who has the old one open goes on reading: its views name the same files.
+    Who has the old one open goes on reading: its views name the same files. What somebody wrote
+    into the old one goes with it, and first of all the log that DuckDB keeps beside it: the new
+    one could not be opened with that.
     """
-    with files.replacing(paths.catalogue) as new, duckdb.connect(str(new)) as connection:
-        for table in contract.for_people():
-            view = _view(paths.data / table.folder, table)
-            connection.execute(f"CREATE VIEW {table.name} AS {view}")
-            connection.execute(f"COMMENT ON VIEW {table.name} IS {_text(table.grain)}")
-        connection.execute(f"CREATE VIEW columns AS {_columns()}")
+    with files.replacing(paths.catalogue) as new:
+        with duckdb.connect(str(new)) as connection, _together(connection):
+            for table in contract.for_people():
+                view = _view(paths.data / table.folder, table)
+                connection.execute(f"CREATE VIEW {table.name} AS {view}")
+                connection.execute(f"COMMENT ON VIEW {table.name} IS {_text(table.grain)}")
+            connection.execute(f"CREATE VIEW columns AS {_columns()}")
+        _log(paths.catalogue).unlink(missing_ok=True)
     return paths.catalogue
+
+
+@contextmanager
+def _together(connection: Connection) -> Iterator[None]:
+    """Put statements onto the disk once, not one by one."""
+    connection.execute("BEGIN")
+    yield
+    connection.execute("COMMIT")
+
+
+def _log(database: Path) -> Path:
+    return database.with_name(f"{database.name}.wal")
 
 
 def _view(folder: Path, table: Table) -> str:
