@@ -86,10 +86,10 @@ def _made(run: PipelineRun, key: str, name: str, ground: Ground) -> Made:
     _stand_on(this, ground)
     step = pipeline.run_step(this, name)
     _raise(this, step)
-    found = findings.load(this.folder / "findings" / f"{name}.json")
+    found = findings.load(this.kept[name] / "findings" / f"{name}.json")
     weighed = pipeline.findings_of(this) if name in pipeline.ANALYSE else found
     yield MaterializeResult(
-        value=ground | {name: this.folder.name},
+        value=ground | {name: this.kept[name].name},
         metadata=metadata.of(this, step, findings=len(found)),
     )
     yield judged(key, weighed)
@@ -108,6 +108,6 @@ def _stand_on(this: pipeline.Run, ground: Ground) -> None:
 
 def _raise(this: pipeline.Run, step: pipeline.Step) -> None:
     """Let Dagster know of a failed step in one sentence, with the notebook that shows it."""
-    if step.status not in ("ok", pipeline.NOT_SET):
+    if step.status not in pipeline.DONE:
         text = str(step.error or f"{step.name} is skipped: a step before it failed.")
         raise Failure(text, metadata.executed(this, step), allow_retries=False) from step.error

@@ -5,7 +5,7 @@ Put here the list of what there is. Keep every line that does something elsewher
 
 from dagster import Definitions, in_process_executor
 
-from orchestration import assets, checks, schedules
+from orchestration import assets, checks, dates, schedules, sensors
 from orchestration.resources import PipelineRun, TuyaCredentials, in_memory
 
 credentials = TuyaCredentials.from_environment()
@@ -21,10 +21,12 @@ defs = Definitions(
         assets.tariff,
         assets.data_quality,
         assets.monograph,
+        dates.rebuilt_dates,
     ],
-    asset_checks=[checks.newest_partition],
-    jobs=[schedules.tuya_processing_job],
+    asset_checks=[checks.newest_partition, checks.fresh],
+    jobs=[schedules.tuya_processing_job, schedules.rebuild_dates_job],
     schedules=[schedules.hourly_schedule],
+    sensors=[sensors.failed_run, sensors.freshness_between_runs, sensors.old_runs],
     resources={
         "tuya": credentials,
         "run": PipelineRun(tuya=credentials),

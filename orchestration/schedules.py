@@ -14,16 +14,40 @@ from dagster import (
 )
 
 from lib import config
+from lib.errors import ConfigError
+from orchestration.dates import rebuilt_dates
+
+
+def _time_zone() -> str:
+    """The site's zone; with wrong settings the default one, for a run then says what is wrong.
+
+    Zones of whole hours, which all sites have, give an hourly schedule the same ticks.
+    """
+    try:
+        return config.load().site.time_zone
+    except ConfigError:
+        return config.Config().site.time_zone
+
 
 # One process: its assets share one lock, and kernels weigh enough.
 tuya_processing_job = define_asset_job(
-    "tuya_processing_job", selection=AssetSelection.all(), executor_def=in_process_executor
+    "tuya_processing_job",
+    description="From the cloud to the page: all that `tcc run` does.",
+    selection=AssetSelection.all() - AssetSelection.assets(rebuilt_dates),
+    executor_def=in_process_executor,
+)
+
+rebuild_dates_job = define_asset_job(
+    "rebuild_dates_job",
+    description="Staging and marts of chosen UTC dates, anew: launched by a person.",
+    selection=AssetSelection.assets(rebuilt_dates),
+    executor_def=in_process_executor,
 )
 
 hourly_schedule = ScheduleDefinition(
     name="hourly_schedule",
     job=tuya_processing_job,
     cron_schedule="0 * * * *",
-    execution_timezone=config.load().site.time_zone,
+    execution_timezone=_time_zone(),
     default_status=DefaultScheduleStatus.RUNNING,
 )
