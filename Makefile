@@ -6,7 +6,13 @@ CONDA := $(if $(CONDA_PREFIX),$(wildcard $(CONDA_PREFIX)/bin/tcc))
 LOCK := pyproject.toml uv.lock tools/bootstrap.py
 START := $(shell date +%s)
 
-.PHONY: help setup setup-test setup-lab setup-bench tex poppler demo test check bench \
+# Of a second instance beside the one in use, as the tests of both pages start it.
+LAB_HOME ?= $(CURDIR)/data/jupyter
+LAB_FLAGS ?=
+INSTANCE ?= $(CURDIR)
+DAGSTER_FLAGS ?=
+
+.PHONY: help setup setup-test setup-lab setup-bench tex poppler chromium demo test check bench \
 	bench-staging run pdf lab dagster clean
 
 help: ## this list
@@ -38,11 +44,14 @@ tex:
 poppler:
 	@command -v pdftotext >/dev/null || tools/apt "pdftotext (tests of the PDF)" poppler-utils
 
+chromium:
+	@command -v chromium >/dev/null || tools/apt "Chromium (tests of the pages)" chromium
+
 demo: setup tex ## set up, then run the whole pipeline on the demo house: no account, no device
 	@ready=$$(date +%s); $(RUN) tcc run --source demo; status=$$?; end=$$(date +%s); \
 	echo "Set-up: $$((ready - $(START))) s. Main job: $$((end - ready)) s."; exit $$status
 
-test: setup-test tex poppler check ## set up, then every check and every test
+test: setup-test setup-lab tex poppler chromium check ## set up, then every check and every test
 	@$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 check: setup-test ## what runs before each commit
@@ -66,12 +75,14 @@ run: setup tex ## the pipeline on your devices; the demo house without credentia
 pdf: setup tex ## the monograph again
 	@$(RUN) tcc pdf
 
-lab: setup-lab ## the notebooks in JupyterLab
-	@TCC_VENV=$(CURDIR)/.venv-lab $(RUN) jupyter lab notebooks
+# Settings and layout apart from those of a person's other Jupyters, which may know no token.
+lab: setup-lab ## the notebooks in JupyterLab, 90_explore first
+	@TCC_VENV=$(CURDIR)/.venv-lab JUPYTER_CONFIG_DIR=$(LAB_HOME) exec $(RUN) tools/serve \
+		jupyter lab --config tools/jupyter/lab_config.py $(LAB_FLAGS)
 
 dagster: setup-test tex ## Dagster's page on http://127.0.0.1:3000
-	@mkdir -p data/dagster && DAGSTER_HOME=$(CURDIR) $(RUN) dagster dev -h 127.0.0.1
+	@DAGSTER_HOME=$(INSTANCE) exec $(RUN) tools/serve dagster dev -h 127.0.0.1 $(DAGSTER_FLAGS)
 
 clean: ## delete what can be made again; never data/raw, never the environment
 	@rm -rf data/staging data/marts data/runs data/tcc.duckdb tcc/generated tcc/build tcc/monografia.pdf
-	@rm -rf figures/*.pdf figures/*.png figures/*.json .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf data/test-artifacts figures/*.pdf figures/*.png figures/*.json .pytest_cache .mypy_cache .ruff_cache

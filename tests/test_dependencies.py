@@ -22,9 +22,10 @@ from lib.paths import ROOT
 
 CONDA_NAMES = {"python-duckdb": "duckdb", "matplotlib-base": "matplotlib"}
 NOT_FROM_PYPI = {"python", "pip"}
-PART_OF = {"cycler": "matplotlib"}  # came out of it and is re-exported by it
+# cycler came out of it and is re-exported by it; without pillow it writes no PNG.
+PART_OF = {"cycler": "matplotlib", "pillow": "matplotlib"}
 OUR_OWN = {"lib", "orchestration", "tests", "bench", "tools"}
-USED_UNSEEN = {"ipykernel": "papermill starts it", "pyarrow": "pandas' text columns"}
+USED_UNSEEN = {"pyarrow": "pandas' text columns"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
 
