@@ -1,136 +1,162 @@
-"""The whole way from the cloud to the figures in one process, and what a store then holds.
+"""An hourly cycle beside the same notebooks run one after the other by the papermill command.
 
-Belongs here: running the steps as `tcc run` orders them, and the contents by which two stores
-are the same. Does not belong here: killing (`kill.py`). A notebook's cells run as plain code:
-a kernel of its own would be another process, which nobody kills here.
+    tools/env python bench/cycle.py [--rounds N] [--days N] [--store FOLDER]
+
+The demo house, with one new hour and with nothing new (the same instant again). Both sides begin
+from copies of one store. Ours is `tcc run` with HTML, run pages and alarms; theirs is papermill
+alone, which makes none of these. Belongs here: running both and printing. Does not belong here:
+where the time of the notebooks goes (`split.py`).
+
+Memory is the proportional share of all processes of a side, looked at every fifth of a second.
 """
 
-import ast
-import contextlib
-import hashlib
-import io
-import json
-import os
-from collections.abc import Callable, Iterable, Iterator
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
+from functools import partial
 from pathlib import Path
-from typing import Any
+from threading import Event, Thread
 
-from bench.collect import collect
-from lib import held, marts, origins, page, raw, spans, staging, warehouse
-from lib.config import Config
-from lib.credentials import Credentials
-from lib.journal import Journal
-from lib.paths import NOTEBOOKS, Paths
-from lib.times import stamp
+import psutil
 
-PHASES = ("ingestion", "staging", "marts", "figures")
-END = "end"
-NOTEBOOK = "10_energy"
-# When and in which file a row first came is another thing after a killed run, and truly so.
-_STAGED = "SELECT * EXCLUDE (ingestion_timestamp_utc, filename)"
+from bench import harness, split
+from bench.harness import Ratio
+from lib import runs
+from lib.origins import clock
+from lib.paths import NOTEBOOKS, ROOT, Paths
+from lib.pipeline import COLLECT, STEPS
+from lib.steps import JUDGED
+from lib.times import HOUR, iso
 
-Say = Callable[[str], None]
+HALF, LOOK_S = 0.5, 0.2
+BIN = Path(sys.executable).parent
 
 
-def run(paths: Paths, access: Credentials, config: Config, now: datetime, say: Say) -> None:
-    """Collect, stage, build, draw; says the name of each phase as it begins, then the end."""
-    with origins.alone(paths):
-        say("ingestion")
-        collect(paths, access, config, now).raise_if_stopped()
-        say("staging")
-        staging.run(paths, config)
-        say("marts")
-        marts.run(paths, config)
-        say("figures")
-        _draw(paths, paths.runs / f"{stamp(now)}-{os.getpid()}")
-        say(END)
+@dataclass
+class Took:
+    """What a way cost: seconds, those of the page in it, and the most memory. [s, MB]"""
+
+    seconds: float
+    mb: float
+    page_s: float = 0.0
+    steps: dict[str, float] = field(default_factory=dict)
 
 
-def _draw(paths: Paths, run_dir: Path) -> None:
-    """Run the notebook's cells into a folder of the run, then put what they made in its place."""
-    names: dict[str, Any] = {}
-    with contextlib.redirect_stdout(io.StringIO()):
-        for is_parameters, code in _cells(NOTEBOOK):
-            exec(code, names)  # the project's own notebook, as papermill runs it
-            if is_parameters:
-                names |= {"data_dir": str(paths.data), "run_dir": str(run_dir)}
-    page.promote(run_dir, paths)
+def ours(store: Path, scratch: Path, now: datetime) -> Took:
+    """One cycle as it happens every hour: `tcc run`, on a copy of the store."""
+    copy = _copied(store, scratch / "ours")
+    command = [str(BIN / "tcc"), "run", "--source", "demo", "--now", iso(now)]
+    seconds, mb = _measured([[*command, "--data-dir", str(copy)]])
+    folder = runs.every(Paths.at(copy))[-1]
+    steps = {s["name"]: s["seconds"] for s in (runs.recorded(folder) or {})["steps"]}
+    return Took(seconds, mb, steps.pop("monograph", 0.0), steps)
 
 
-def preload() -> None:
-    """Load what the notebook imports, so that children which are forked need not, each anew."""
-    for cell in json.loads((NOTEBOOKS / f"{NOTEBOOK}.ipynb").read_text("utf-8"))["cells"]:
-        if cell["cell_type"] == "code":
-            found = ast.parse("".join(cell["source"])).body
-            imports = [node for node in found if isinstance(node, ast.Import | ast.ImportFrom)]
-            exec(compile(ast.Module(imports, []), NOTEBOOK, "exec"), {})
+def theirs(store: Path, scratch: Path, now: datetime) -> Took:
+    """The same notebooks by a papermill command each, on a copy of the store."""
+    copy = _copied(store, scratch / "theirs")
+    folder = copy / "runs" / "papermill"
+    folder.mkdir(parents=True)
+    commands = [_papermill(name, copy, folder, now) for name in STEPS]
+    return Took(*_measured(commands))
 
 
-@cache
-def _cells(notebook: str) -> list[tuple[bool, Any]]:
-    """The compiled code cells of a notebook; the first of each pair marks its parameters."""
-    found = json.loads((NOTEBOOKS / f"{notebook}.ipynb").read_text("utf-8"))["cells"]
-    return [
-        ("parameters" in cell["metadata"].get("tags", []), compile(source, notebook, "exec"))
-        for cell in found
-        if cell["cell_type"] == "code" and (source := "".join(cell["source"]))
-    ]
+def _papermill(name: str, store: Path, folder: Path, now: datetime) -> list[str]:
+    given = {"data_dir": str(store), "run_dir": str(folder)}
+    given |= {"source": "demo"} if name in COLLECT else {}
+    given |= {"now": iso(now)} if name in (*COLLECT, *JUDGED) else {}
+    pairs = [word for key, value in given.items() for word in ("-r", key, value)]
+    book, target = NOTEBOOKS / f"{name}.ipynb", folder / f"{name}.ipynb"
+    quiet = ["--no-progress-bar", "--log-level", "ERROR", "--cwd", str(NOTEBOOKS)]
+    return [str(BIN / "papermill"), str(book), str(target), *pairs, *quiet]
 
 
-def state(paths: Paths, config: Config) -> dict[str, str]:
-    """A digest of each thing that a store holds, by content; times of writing are left out."""
-    set_aside = [(f"set aside: {f.name}", b"") for f in paths.quarantine.rglob("*.gz")]
-    own = [*_raw(paths), *_held(paths, config), *_tables(paths), *_page(paths), *set_aside]
-    return {name: hashlib.sha256(content).hexdigest() for name, content in own}
+def _copied(store: Path, target: Path) -> Path:
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(store, target, symlinks=True)
+    return target
 
 
-def _raw(paths: Paths) -> Iterator[tuple[str, bytes]]:
-    """Raw rows as a set, without who took them in and when."""
-    added = {"ingestion_timestamp_utc", "ingested_by"}
-    rows = {
-        json.dumps({name: row[name] for name in sorted(row.keys() - added)})
-        for file in paths.raw.rglob("*_logs*.gz")
-        for row in raw.read(file)
-    }
-    yield f"raw: {len(rows)} rows", _lines(rows)
+def _measured(commands: Sequence[list[str]]) -> tuple[float, float]:
+    """Run commands one after the other: seconds, and the most memory at a time. [s, MB]"""
+    began, most, done = time.monotonic(), [0.0], Event()
+    watcher = Thread(target=_watch, args=(most, done))
+    watcher.start()
+    try:
+        for command in commands:
+            subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"{error.cmd}: {error.stderr.decode()[-2000:]}")
+    finally:
+        seconds = time.monotonic() - began
+        done.set()
+        watcher.join()
+    return seconds, most[0]
 
 
-def _held(paths: Paths, config: Config) -> Iterator[tuple[str, bytes]]:
-    by_date = held.by_date(Journal(paths.journal).all(), config.ingestion)
-    yield "held windows", _lines(f"{key} {spans.merge(own)}" for key, own in by_date.items())
+def _watch(most: list[float], done: Event) -> None:
+    """Keep the largest sum of what the processes under this one hold. [MB]"""
+    while not done.wait(LOOK_S):
+        held = 0
+        for process in psutil.Process().children(recursive=True):
+            try:
+                held += process.memory_full_info().pss
+            except psutil.Error:
+                continue
+        most[0] = max(most[0], held / 2**20)
 
 
-def _tables(paths: Paths) -> Iterator[tuple[str, bytes]]:
-    """The rows of every partition, never Parquet's bytes."""
-    tables = [paths.staging, *sorted(f for f in paths.marts.glob("*") if f.name[0] != "_")]
-    with warehouse.connect() as connection:
-        for table in tables:
-            columns = _STAGED if table == paths.staging else "SELECT *"
-            for file in sorted(table.glob("event_date=*/data_0.parquet")):
-                query = f"{columns} FROM read_parquet($file, hive_partitioning = false)"
-                found = f"SELECT rows::VARCHAR FROM ({query}) AS rows"
-                rows = connection.execute(found, {"file": str(file)}).fetchall()
-                yield f"{table.name} {file.parent.name}", _lines(row for (row,) in rows)
+def measure(store: Path, scratch: Path, rounds: int) -> list[Ratio]:
+    """Both cycles some times, each way first in turn."""
+    found, held = [], clock(Paths.at(store), "")
+    for title, now in (("one new hour", held + HOUR), ("nothing new", held)):
+        ways = [partial(way, store, scratch, now) for way in (ours, theirs)]
+        pairs = harness.side_by_side(ways, rounds)
+        for own, other in pairs:
+            print(
+                f"  {title}: {own.seconds:.1f} s, of which the page {own.page_s:.1f}, and "
+                f"{own.mb:.0f} MB; by papermill {other.seconds:.1f} s, {other.mb:.0f} MB"
+            )
+        print("   ", ", ".join(f"{n} {s:.1f}" for n, s in pairs[-1][0].steps.items()), flush=True)
+        shares = [(own.seconds - own.page_s) / other.seconds for own, other in pairs]
+        whole = [own.seconds / (other.seconds + own.page_s) for own, other in pairs]
+        found += [
+            Ratio(f"{title}: ours / papermill commands", shares, HALF),
+            Ratio(f"{title}: the same with the page on both sides", whole, HALF),
+            Ratio(f"{title}: peak memory, ours / theirs", [o.mb / t.mb for o, t in pairs]),
+        ]
+    return found
 
 
-def _page(paths: Paths) -> Iterator[tuple[str, bytes]]:
-    """Figures byte by byte; their sidecars without the version of the code that drew them."""
-    for file in sorted((paths.generated / page.VALUES).glob("*.json")):
-        yield file.name, file.read_bytes()
-    for file in sorted(f for f in paths.figures.glob("*") if f.name[0] != "."):
-        if file.suffix == ".json":
-            plain = json.loads(file.read_text("utf-8"))
-            yield file.name, json.dumps(plain | {"code_version": ""}).encode()
-        else:
-            yield file.name, file.read_bytes()
+def prepared(folder: Path, days: int | None) -> Path:
+    """A store of the demo house with its page, made where it is not there yet."""
+    if not Paths.at(folder).journal.exists():
+        days_of = ["--days", str(days)] if days else []
+        command = [str(BIN / "tcc"), "run", "--source", "demo", "--data-dir", str(folder)]
+        subprocess.run([*command, *days_of], cwd=ROOT, check=True, capture_output=True)
+    return folder
 
 
-def _lines(texts: Iterable[str]) -> bytes:
-    return "\n".join(sorted(texts)).encode()
+def main() -> int:
+    """Read the command line; the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--days", type=int, help="of the demo house; its own eight weeks")
+    parser.add_argument("--store", type=Path, help="make it here, or take what is there")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="tcc-cycle-") as temporary:
+        scratch = Path(temporary)
+        store = prepared((given.store or scratch / "store").resolve(), given.days)
+        ratios = measure(store, scratch, given.rounds)
+        split.print_of(_copied(store, scratch / "split"))
+    return harness.concluded(ratios)
 
 
-def leftovers(paths: Paths) -> list[Path]:
-    """Temporary files that a killed run left behind."""
-    return [file for file in paths.data.rglob(".*") if file.name.endswith(".tmp")]
+if __name__ == "__main__":
+    sys.exit(main())

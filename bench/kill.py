@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bench import children, cycle, server
+from bench import children, passes, server
 from bench.collect import ORIGIN, settings
-from bench.cycle import END, PHASES
 from bench.houses import dense
+from bench.passes import END, PHASES
 from bench.server import Server
 from lib import origins
 from lib.config import Config
@@ -79,8 +79,8 @@ class Bench:
         shutil.rmtree(self._work, ignore_errors=True)
         shutil.copytree(store, self._work, symlinks=True)
 
-    def _cycle(self, say: cycle.Say) -> None:
-        cycle.run(Paths.at(self._work), self.standin.access, self.config, NOW, say)
+    def _cycle(self, say: passes.Say) -> None:
+        passes.run(Paths.at(self._work), self.standin.access, self.config, NOW, say)
 
     def _timed(self) -> dict[str, float]:
         """How long each phase takes. [s]"""
@@ -90,7 +90,7 @@ class Bench:
         return {name: end - at for (name, at), end in zip(said, ends, strict=False)}
 
     def _state(self) -> dict[str, str]:
-        return cycle.state(Paths.at(self._work), self.config)
+        return passes.state(Paths.at(self._work), self.config)
 
     def _again(self) -> dict[str, str]:
         """The next run, whole, and what the store then holds."""
@@ -105,20 +105,20 @@ class Bench:
         if not end.killed or end.said == END:
             return None
         came = children.result_of(self._again)
-        left = len(cycle.leftovers(Paths.at(self._work)))
+        left = len(passes.leftovers(Paths.at(self._work)))
         names = sorted(came.keys() | start.right.keys())
         wrong = [name for name in names if came.get(name) != start.right.get(name)]
         return Struck(start.name, end.said, wrong, left)
 
 
 def _whole(paths: Paths, access: Credentials, config: Config, now: datetime) -> None:
-    cycle.run(paths, access, config, now, lambda word: None)
+    passes.run(paths, access, config, now, lambda word: None)
 
 
 def struck(kills: int, seed: int) -> list[Struck]:
     """Kill so often, the phases in turn, from either start; what came of each kill."""
     drawn, done = random.Random(seed), list[Struck]()
-    cycle.preload()
+    passes.preload()
     house = dense(ROWS, now=NOW, size=DEVICES, seed=seed)
     temporary = tempfile.TemporaryDirectory(prefix="tcc-kill-")
     with temporary as folder, Server(house, now=NOW, latency_s=LATENCY_S) as standin:

@@ -1,7 +1,7 @@
 """A store made anew from another's raw files, and whether the two hold the same.
 
 Belongs here: the second store, and comparing by content. Does not belong here: how the first
-store came about (`year.py`), stores of which the raw rows differ too (`cycle.py`).
+store came about (`year.py`), stores of which the raw rows differ too (`passes.py`).
 """
 
 import shutil

@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from bench import contenders, cycle, harness, hours, tree
+from bench import contenders, harness, hours, passes, tree
 from bench import staging as bench_staging
 from bench.harness import Ratio
 from bench.houses import DenseHouse, dense
@@ -204,15 +204,15 @@ def test_the_state_of_a_store_tells_what_differs(store: Paths) -> None:
     judge(store, config, HOUSE, SPAN)
     files.write_text(store.figures / "f.json", json.dumps({"name": "f", "code_version": "1"}))
     files.write_text(store.figures / "f.pdf", "drawn")
-    before = cycle.state(store, config)
+    before = passes.state(store, config)
     assert {name.split()[0] for name in before} == {"raw:", "held", "staging", "f.json", "f.pdf"}
     fill(store)
     files.write_text(store.figures / "f.json", json.dumps({"name": "f", "code_version": "2"}))
-    assert cycle.state(store, config) == before
+    assert passes.state(store, config) == before
     files.write_text(store.figures / "f.pdf", "otherwise")
     for file in (store.raw / HOUSE.ids[0]).rglob("*.gz"):
         file.unlink()
-    after = cycle.state(store, config)
+    after = passes.state(store, config)
     assert after["f.pdf"] != before["f.pdf"] and "raw: 2880 rows" not in after
 
 
