@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lib import cli_data, cli_quarantine, cli_schedule, config, credentials, terminal
-from lib.cli_data import DataDir, Now, err, out, told
+from lib import cli_data, cli_page, cli_quarantine, cli_schedule, config, credentials, terminal
+from lib.cli_data import DataDir, From, Now, To, err, out, told
 from lib.errors import ConfigError
 from lib.paths import DEFAULT_DATA, Paths
 
@@ -33,6 +33,7 @@ SourceName = Annotated[
 Wait = Annotated[
     float, typer.Option("--wait", min=0, help="Wait so long for another run to end. [s]")
 ]
+Force = Annotated[bool, typer.Option("--force", help="Run what has not changed, too.")]
 Series = Annotated[str, typer.Option("--series", help="A recorded series, for --source replay.")]
 
 
@@ -51,6 +52,8 @@ def _execute(data_dir: Path | None, *, rest: Mapping[str, object]) -> None:
         with terminal.Bars(err) as bars:
             this = pipeline.run(paths, settings, order, show=bars.show)
         terminal.print_run(out, err, paths, this)
+        if this.built:
+            cli_page.print_said(this.built)
     if not this.ok or this.alarms.heard:
         raise typer.Exit(2 if this.ok else 1)
 
@@ -82,12 +85,13 @@ def run(
         int | None, typer.Option(min=0, help="Demo house: days of runs that lead up to --now.")
     ] = None,
     page: Annotated[bool, typer.Option("--pdf/--no-pdf", help="Set the monograph too.")] = True,
+    force: Force = False,
     wait: Wait = 0,
     data_dir: DataDir = None,
 ) -> None:
     """Collect, stage, analyse and set the page: what happens every hour."""
     rest = {"source": _source(source, series), "series": series, "now": now, "days": days}
-    _execute(data_dir, rest=rest | {"page": page, "wait_s": wait})
+    _execute(data_dir, rest=rest | {"page": page, "force": force, "wait_s": wait})
 
 
 @app.command()
@@ -108,32 +112,28 @@ def ingest(
 @app.command()
 def stage(
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Every date again.")] = False,
+    first_date: From = "",
+    last_date: To = "",
     now: Now = "",
     data_dir: DataDir = None,
 ) -> None:
-    """Turn raw rows into typed, unique rows, energy and gaps."""
+    """Turn raw rows into typed, unique rows, energy and gaps; of chosen dates, anew."""
     from lib.pipeline import PREPARE
 
-    _execute(data_dir, rest={"now": now, "steps": PREPARE, "page": False, "rebuild": rebuild})
+    if rebuild and (first_date or last_date):
+        raise typer.BadParameter("--rebuild is of every date: leave out --from and --to, or it.")
+    chosen = {"rebuild": rebuild, "first_date": first_date, "last_date": last_date}
+    with cli_data.choosing(data_dir, first_date, last_date):
+        _execute(data_dir, rest=chosen | {"now": now, "steps": PREPARE, "page": False})
 
 
 @app.command()
-def analyse(now: Now = "", data_dir: DataDir = None) -> None:
+def analyse(now: Now = "", force: Force = False, data_dir: DataDir = None) -> None:
     """Draw the figures and compute the numbers of the page."""
     from lib.pipeline import ANALYSE
 
-    _execute(data_dir, rest={"now": now, "steps": ANALYSE, "page": False, "promote": True})
-
-
-@app.command()
-def pdf(data_dir: DataDir = None) -> None:
-    """Set the monograph from the figures and numbers that are there."""
-    from lib import monograph
-
-    with told():
-        built = monograph.build(Paths.at(data_dir))
-        done = "set" if built.rebuilt else "unchanged"
-        out.print(f"{built.pdf}: {built.pages} pages, {done} in {built.seconds:.1f} s")
+    rest = {"steps": ANALYSE, "page": False, "promote": True}
+    _execute(data_dir, rest=rest | {"now": now, "force": force})
 
 
 @app.command()
@@ -184,5 +184,6 @@ def _source(name: str, series: str) -> str:
 
 
 cli_data.register(app)
+cli_page.register(app)
 app.add_typer(cli_quarantine.app, name="quarantine")
 app.add_typer(cli_schedule.app, name="schedule")

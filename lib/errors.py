@@ -17,6 +17,8 @@ PipelineError
 │  └─ NotebookFailed      a cell raised; the executed copy is kept                terminal
 └─ ManuscriptError        the page cannot be printed
    ├─ UnknownValue        the text asks for a key that nothing wrote              terminal
+   ├─ ClaimError          a claim beside a sentence cannot be judged              terminal
+   │  └─ FalseClaim       the numbers say something else                          terminal
    ├─ StaleArtifact       a figure or number older than the data it speaks of     terminal
    ├─ NothingToPrint      no row has come yet                                     terminal
    └─ TypesettingFailed   LaTeX stopped                                           terminal
@@ -123,6 +125,14 @@ class ManuscriptError(PipelineError):
 
 class UnknownValue(Terminal, ManuscriptError):
     """The text asks for a number, table or figure that nothing wrote."""
+
+
+class ClaimError(Terminal, ManuscriptError):
+    """A claim beside a sentence that cannot be judged: unclear, or without a number."""
+
+
+class FalseClaim(ClaimError):
+    """A sentence that the numbers do not bear out, or no longer."""
 
 
 class StaleArtifact(Terminal, ManuscriptError):

@@ -4,9 +4,9 @@ Belongs here: pure functions from values to LaTeX text. Does not belong here: fi
 vintages (`values.py`), or macros (`tcc/tcc.sty`).
 """
 
-import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from lib.portuguese import plain, printable
@@ -31,12 +31,16 @@ def escape(text: str) -> str:
 
 
 def quantity(value: float, unit: str, digits: int, uncertainty: float | None = None) -> str:
-    """A number with unit and uncertainty for siunitx; money goes before its number."""
+    """A number with unit and uncertainty for siunitx; money goes before its number.
+
+    An uncertainty has two significant digits, and the value as many decimals (GUM 7.2.6).
+    """
     if uncertainty:
-        digits = max(digits, _digits_of(uncertainty))
-    text = plain(value, digits)
+        digits = _digits_of(uncertainty)
+        value, uncertainty = round(value, digits), round(uncertainty, digits)
+    text = plain(value, max(digits, 0))
     if uncertainty:
-        text += f" +- {plain(uncertainty, digits)}"
+        text += f" +- {plain(uncertainty, max(digits, 0))}"
     if unit.startswith("R$"):
         rest = unit.removeprefix("R$").lstrip("/")
         return rf"R\$~\num{{{text}}}" + (rf"/\unit{{{_unit(rest)}}}" if rest else "")
@@ -44,8 +48,8 @@ def quantity(value: float, unit: str, digits: int, uncertainty: float | None = N
 
 
 def _digits_of(uncertainty: float) -> int:
-    """Decimals that show at least one significant digit of an uncertainty."""
-    return max(0, -math.floor(math.log10(uncertainty)))
+    """Decimals that leave an uncertainty two significant digits; negative for tens and more."""
+    return 1 - int(f"{uncertainty:.1e}".partition("e")[2])
 
 
 def _unit(unit: str) -> str:
@@ -81,3 +85,46 @@ def _column(values: Sequence[Any], digits: int | None) -> str:
         return "r"
     longest = max((len(str(value)) for value in values), default=0)
     return "l" if longest <= WIDEST_TEXT else r">{\raggedright\arraybackslash}p{0.38\linewidth}"
+
+
+@dataclass(frozen=True)
+class Float:
+    """A figure, or a table with its column specification, header and body."""
+
+    key: str
+    caption: str
+    origin: str
+    parts: tuple[str, str, str] | None = None
+    breaks: bool = False
+
+    def macro(self) -> str:
+        """It as the macros of `tcc.sty` take it."""
+        if self.parts is None:
+            return f"\\tccdeffig{{{self.key}}}{{{self.caption}}}{{{self.origin}}}\n"
+        spec, head, body = self.parts
+        name = "tcctabelalonga" if self.breaks else "tcctabela"
+        given = f"{{{self.key}}}{{{self.caption}}}{{{self.origin}}}{{{spec}}}{{{head}}}"
+        return f"\\{name}{given}{{%\n{body}}}\n"
+
+    def plain(self) -> str:
+        """It in LaTeX's own words, so that two states of it can be compared."""
+        caption = f"\\caption{{\\label{{{self._label()}}}{self.caption}}}"
+        if self.parts is None:
+            image = f"\\includegraphics[width=\\linewidth]{{{self.key}}}\\par"
+            return _environment("figure", f"{caption}\n\\centering\n{image}", self.origin)
+        spec, head, body = self.parts
+        rows = f"\\toprule\n{head}\n\\midrule\n{body}\n\\bottomrule"
+        if not self.breaks:
+            inner = f"\\begin{{tabular}}{{{spec}}}\n{rows}\n\\end{{tabular}}\\par"
+            small = "\\centering\n\\ABNTEXfontereduzida"
+            return _environment("table", f"{caption}\n{small}\n{inner}", self.origin)
+        long = f"\\begin{{longtable}}{{{spec}}}\n{caption}\\\\\n{rows}\n\\end{{longtable}}"
+        small = "\\ABNTEXfontereduzida\\SingleSpacing"
+        return f"\\begingroup\n{small}\n{long}\n\\fonte{{{self.origin}}}\n\\endgroup"
+
+    def _label(self) -> str:
+        return f"{'tab' if self.parts else 'fig'}:{self.key}"
+
+
+def _environment(name: str, inner: str, origin: str) -> str:
+    return f"\\begin{{{name}}}[htbp]\n{inner}\n\\fonte{{{origin}}}\n\\end{{{name}}}"

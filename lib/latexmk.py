@@ -24,6 +24,9 @@ _MISSING = re.compile(r"^! LaTeX Error: (File `.+' not found)", re.MULTILINE)
 _BIBTEX = re.compile(r"^(?P<message>.+)---line (?P<line>\d+) of file (?P<file>.+)$", re.MULTILINE)
 _UNDEFINED = re.compile(r"^LaTeX Warning: ((?:Citation|Reference) .+? undefined)", re.MULTILINE)
 _TOO_WIDE = re.compile(r"^(Overfull \\hbox \((\d+\.\d+)pt too wide\).*)", re.MULTILINE)
+_NO_GLYPH = re.compile(r"^Missing character: (There is no .+? in font \S+?)!?$", re.MULTILINE)
+_BRACKET = re.compile(r"\((?:([^\s()]+\.\w+))?|\)")
+_SHOWN = re.compile(r"^(?:Over|Under)full .*\n(?:.+\n)*", re.MULTILINE)
 _PAGES = re.compile(r"Output written on .*?\((\d+) pages?", re.DOTALL)
 WIDEST_PT = 5.0
 # What a run that stopped half-way may leave torn; the log stays.
@@ -186,7 +189,29 @@ def pages(job: Job) -> int:
 
 
 def warnings(job: Job) -> tuple[str, ...]:
-    """Undefined references, and lines that are more than 5 pt too wide."""
+    """Undefined references, glyphs that no font has, lines that are more than 5 pt too wide.
+
+    A line too wide is named by file and lines, because TeX itself names only the lines.
+    """
     text = _text(job.log)
-    wide = [line for line, width in _TOO_WIDE.findall(text) if float(width) > WIDEST_PT]
-    return tuple(dict.fromkeys([*_UNDEFINED.findall(text), *wide]))
+    missing = [f"Missing glyph: {found}" for found in _NO_GLYPH.findall(text)]
+    wide = [
+        f"{_open_at(text[: found.start()])}: {found[1]}"
+        for found in _TOO_WIDE.finditer(text)
+        if float(found[2]) > WIDEST_PT
+    ]
+    return tuple(dict.fromkeys([*_UNDEFINED.findall(text), *missing, *wide]))
+
+
+def _open_at(log: str) -> str:
+    """The file that TeX was reading at the end of a log: it brackets each file by ( and ).
+
+    The text of a line that TeX shows, below a word of its width, has brackets of its own.
+    """
+    opened: list[str] = []
+    for bracket in _BRACKET.finditer(_SHOWN.sub("", log)):
+        if bracket[0] != ")":
+            opened.append(bracket[1])
+        elif opened:
+            opened.pop()
+    return next((name for name in reversed(opened) if name), "?").removeprefix("./")

@@ -1,38 +1,63 @@
 """What the notebooks said, as the LaTeX files that `tcc/` reads.
 
 Belongs here: values, tables, figures and the vintage of the whole -> `generated/*.tex`, the
-same text for the same input. Does not belong here: LaTeX syntax (`latex.py`), running LaTeX
-(`monograph.py`).
+same text for the same input. Does not belong here: LaTeX syntax (`latex.py`), what a thing stands
+on (`provenance.py`), running LaTeX (`monograph.py`).
 """
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lib import latex
+from lib import latex, provenance
 from lib.errors import ManuscriptError, StaleArtifact
 from lib.files import write_text
+from lib.latex import Float
 from lib.page import VALUES, Vintage, read_json, sidecars
 from lib.paths import Paths
-from lib.portuguese import floored_percent
+from lib.provenance import Origin
 from lib.times import brazilian
 
 HEAD = "% Gerado a cada execução pelos cadernos; não edite.\n"
 SIMULATED = " (dados simulados)"
 MISSING = "—"  # what a notebook says where there is no number
+UNSAID = "---"
+Record = dict[str, Any]
+Merged = dict[str, tuple[Any, Record]]
 
 
 @dataclass(frozen=True)
 class Typeset:
-    """What the page may use: known keys, the vintage of the whole, files that changed."""
+    """What the page may use: known keys, the vintage of the whole, files that changed.
+
+    `records` are the numbers, `missing` the keys without one, `authors` the notebook of each
+    (command, key), `printed` what a command prints of a key as LaTeX, `words` the same of macros
+    of the whole, `stale` the notebooks that are older than the rest, each with the reason.
+    """
 
     values: frozenset[str]
     tables: frozenset[str]
     figures: frozenset[str]
     vintage: Vintage | None
     changed: tuple[Path, ...]
+    records: Mapping[str, Record] = field(default_factory=dict)
+    missing: frozenset[str] = frozenset()
+    authors: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    printed: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
+    stale: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the text shows what is for simulated data only."""
+        return bool(self.vintage and self.vintage.simulated)
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the series is somebody else's, whom the text names."""
+        return bool(_whose(self.vintage))
 
 
 def typeset(paths: Paths) -> Typeset:
@@ -42,25 +67,28 @@ def typeset(paths: Paths) -> Typeset:
     the one its sidecar speaks of.
     """
     said = [read_json(file) for file in sorted((paths.generated / VALUES).glob("*.json"))]
-    figures = list(sidecars(paths.figures))
-    for sidecar in figures:
+    drawn = list(sidecars(paths.figures))
+    for sidecar in drawn:
         _check_figure(paths.figures, sidecar)
-    values, tables = _merged(said, "values"), _merged(said, "tables")
-    whole = _whole([*(s["vintage"] for s in said if s["values"] or s["tables"]), *figures])
-    zones = [item["time_zone"] for item in [*said, *figures]]
-    texts = {
-        "valores.tex": "".join(_value_line(key, values[key][0]) for key in sorted(values)),
-        "figuras.tex": "".join(_figure_line(sidecar) for sidecar in figures),
-        "situacao.tex": _situation(whole, zones[0] if zones else "UTC"),
-        "procedencia.tex": _provenance(said, figures),
-        **{f"tabelas/{key}.tex": _table_text(key, *tables[key]) for key in sorted(tables)},
-    }
+    content = _Content(said, drawn, provenance.origins(paths, said, drawn))
+    texts = content.texts()
     changed = [*_written(paths.generated, texts), *_removed(paths.generated, texts)]
-    names = frozenset(str(sidecar["name"]) for sidecar in figures)
-    return Typeset(frozenset(values), frozenset(tables), names, whole, tuple(changed))
+    return Typeset(
+        values=frozenset(content.values),
+        tables=frozenset(content.tables),
+        figures=frozenset(content.figures),
+        vintage=content.whole,
+        changed=tuple(changed),
+        records={key: record for key, (record, _) in content.values.items()},
+        missing=frozenset(k for k, (r, _) in content.values.items() if r["value"] == MISSING),
+        authors=content.authors(),
+        printed=content.printed(),
+        words={**content.words(), r"\tccselo": content.stamp(), r"\procedencia": content.table()},
+        stale=provenance.stale(paths, said),
+    )
 
 
-def _check_figure(folder: Path, sidecar: dict[str, Any]) -> None:
+def _check_figure(folder: Path, sidecar: Record) -> None:
     pdf = folder / f"{sidecar['name']}.pdf"
     if pdf.exists() and hashlib.sha256(pdf.read_bytes()).hexdigest() == sidecar["sha256"]:
         return
@@ -72,9 +100,85 @@ def _check_figure(folder: Path, sidecar: dict[str, Any]) -> None:
     )
 
 
-def _merged(said: list[dict[str, Any]], kind: str) -> dict[str, tuple[Any, dict[str, Any]]]:
+class _Content:
+    """All that the notebooks said, and the LaTeX of it."""
+
+    def __init__(self, said: list[Record], drawn: list[Record], known: dict[str, Origin]) -> None:
+        self.said, self.drawn, self.known = said, drawn, known
+        self.values, tables = _merged(said, "values"), _merged(said, "tables")
+        spoken = [s["vintage"] for s in said if s["values"] or s["tables"]]
+        self.whole = provenance.whole([*spoken, *drawn])
+        self.zone = next((item["time_zone"] for item in [*said, *drawn]), "UTC")
+        self.tables = {
+            key: _table(key, record, known[by["notebook"]]) for key, (record, by) in tables.items()
+        }
+        self.figures = {
+            str(one["name"]): _figure(one, provenance.of_figure(one, known)) for one in drawn
+        }
+        self._by = {("tabdata", key): str(by["notebook"]) for key, (_, by) in tables.items()}
+
+    def texts(self) -> dict[str, str]:
+        """Every generated file but its first line."""
+        ordered = sorted(self.values)
+        return {
+            "valores.tex": "".join(_value_line(key, self.values[key][0]) for key in ordered),
+            "figuras.tex": "".join(self.figures[name].macro() for name in sorted(self.figures)),
+            "situacao.tex": "\n".join([*self._definitions()]) + "\n",
+            "procedencia.tex": self.table() + self.stamp() + "".join(map(self._dated, ordered)),
+            **{f"tabelas/{key}.tex": self.tables[key].macro() for key in sorted(self.tables)},
+        }
+
+    def printed(self) -> dict[tuple[str, str], str]:
+        """What each command prints of each key."""
+        dated = {key: f"{_printed(r)} ({self._origin(key)})" for key, (r, _) in self.values.items()}
+        return {
+            **{("val", key): _printed(record) for key, (record, _) in self.values.items()},
+            **{("valsafra", key): text for key, text in dated.items()},
+            **{("figdata", name): one.plain() for name, one in self.figures.items()},
+            **{("tabdata", key): one.plain() for key, one in self.tables.items()},
+        }
+
+    def authors(self) -> dict[tuple[str, str], str]:
+        """The notebook that wrote each key."""
+        value = {key: str(by["notebook"]) for key, (_, by) in self.values.items()}
+        each = {(c, key): n for c in ("val", "valsafra", "sehaval") for key, n in value.items()}
+        return each | self._by | {("figdata", s["name"]): s["notebook"] for s in self.drawn}
+
+    def words(self) -> dict[str, str]:
+        """What the macros that speak of the whole print."""
+        newest = self.whole.newest_event if self.whole else None
+        year = brazilian(newest, self.zone).split(",")[0].split()[-1] if newest else ""
+        sentence = self.whole.sentence(self.zone) if self.whole else "sem dados"
+        whose = _whose(self.whole)
+        return {
+            r"\TCCalcance": latex.escape(sentence),
+            r"\TCCanodosdados": year,
+            r"\TCCatribuicao": latex.escape(whose) if whose else "",
+        }
+
+    def stamp(self) -> str:
+        """The definitions behind the stamp of the title page's verso."""
+        return provenance.stamp(self.whole, self.known.values(), self.zone)
+
+    def table(self) -> str:
+        """The appendix's table of what stands on which hours."""
+        return provenance.table(self.said, self.drawn)
+
+    def _definitions(self) -> Iterator[str]:
+        yield rf"\TCCsimulado{'true' if self.whole and self.whole.simulated else 'false'}"
+        for macro, text in self.words().items():
+            yield rf"\def{macro}{{{text}}}"
+
+    def _origin(self, key: str) -> str:
+        return self.known[self.values[key][1]["notebook"]].linked()
+
+    def _dated(self, key: str) -> str:
+        return rf"\tccdefsafra{{{key}}}{{{self._origin(key)}}}" + "\n"
+
+
+def _merged(said: list[Record], kind: str) -> Merged:
     """Every key with its record and the notebook's file; a key has one author."""
-    merged: dict[str, tuple[Any, dict[str, Any]]] = {}
+    merged: Merged = {}
     for notebook in said:
         for key, record in notebook[kind].items():
             if key in merged:
@@ -89,102 +193,37 @@ def _merged(said: list[dict[str, Any]], kind: str) -> dict[str, tuple[Any, dict[
     return merged
 
 
-def _whole(records: list[dict[str, Any]]) -> Vintage | None:
-    """The vintage of everything printed: the newest event, the lowest coverage."""
-    vintages = [Vintage.from_record(record) for record in records]
-    if not vintages:
-        return None
-    newest = [v.newest_event for v in vintages if v.newest_event]
-    return Vintage(
-        start=min(v.start for v in vintages),
-        end=max(v.end for v in vintages),
-        newest_event=max(newest) if newest else None,
-        coverage=min(v.coverage for v in vintages),
-        rows=max(v.rows for v in vintages),
-        content_hash="",
-        simulated=any(v.simulated for v in vintages),
-        attribution="; ".join(dict.fromkeys(v.attribution for v in vintages if v.attribution)),
-    )
+def _value_line(key: str, record: Record) -> str:
+    if record["value"] == MISSING:
+        return rf"\tccsemval{{{key}}}" + "\n"
+    return rf"\tccdefval{{{key}}}{{{_printed(record)}}}" + "\n"
 
 
-def _value_line(key: str, record: dict[str, Any]) -> str:
+def _printed(record: Record) -> str:
     value = record["value"]
     if value == MISSING:
-        return rf"\tccsemval{{{key}}}" + "\n"
+        return UNSAID
     if isinstance(value, str):
-        printed = latex.escape(value)
-    else:
-        printed = latex.quantity(value, record["unit"], record["digits"], record["uncertainty"])
-    return rf"\tccdefval{{{key}}}{{{printed}}}" + "\n"
+        return latex.escape(value)
+    return latex.quantity(value, record["unit"], record["digits"], record["uncertainty"])
 
 
-def _figure_line(sidecar: dict[str, Any]) -> str:
+def _figure(sidecar: Record, origin: Origin) -> Float:
     caption = latex.escape(sidecar["caption"]) + (SIMULATED if sidecar["simulated"] else "")
-    origin = _origin(Vintage.from_record(sidecar), sidecar["time_zone"], sidecar["source"])
-    return rf"\tccdeffig{{{sidecar['name']}}}{{{caption}}}{{{origin}}}" + "\n"
+    return Float(sidecar["name"], caption, origin.source(sidecar["source"]))
 
 
-def _origin(vintage: Vintage, time_zone: str, source: str = "") -> str:
-    """The Fonte line: who made it, from whose series, and up to when the data goes."""
-    made = latex.escape(source) if source else r"\TCCautoria"
-    recorded = "" if vintage.simulated else vintage.attribution.rstrip(". ")
-    series = f", a partir de {latex.escape(recorded)}" if recorded else ""
-    return f"{made}{series}; {latex.escape(vintage.sentence(time_zone))}."
-
-
-def _situation(whole: Vintage | None, time_zone: str) -> str:
-    """Whether the data is simulated, and the vintage of the whole."""
-    simulated = whole is not None and whole.simulated
-    newest = whole.newest_event if whole else None
-    sentence = whole.sentence(time_zone) if whole else "sem dados"
-    year = brazilian(newest, time_zone).split(",")[0].split()[-1] if newest else ""
-    lines = (
-        rf"\TCCsimulado{'true' if simulated else 'false'}",
-        rf"\def\TCCalcance{{{latex.escape(sentence)}}}",
-        rf"\def\TCCanodosdados{{{year}}}",
-        rf"\def\TCCatribuicao{{{latex.escape(_whose(whole))}}}",
-    )
-    return "\n".join(lines) + "\n"
+def _table(key: str, record: Record, origin: Origin) -> Float:
+    headers, digits = zip(*record["columns"], strict=True)
+    caption = latex.escape(record["caption"]) + (SIMULATED if origin.vintage.simulated else "")
+    parts = latex.tabular(headers, digits, record["rows"])
+    return Float(key, caption, origin.source(), parts, len(record["rows"]) > latex.LONGEST_FLOAT)
 
 
 def _whose(whole: Vintage | None) -> str:
     """Whose series it is, as a sentence; nothing for simulated and for own measurements."""
     attribution = whole.attribution.rstrip(". ") if whole and not whole.simulated else ""
     return f"{attribution}." if attribution else ""
-
-
-def _provenance(said: list[dict[str, Any]], figures: list[dict[str, Any]]) -> str:
-    """A table of what stands on which hours, for the appendix."""
-    rows = [*_provenance_rows(said, figures)]
-    spec, head, body = latex.tabular(
-        ("Item", "Caderno", "Até (UTC)", "Registros", "Cob. (%)", "Resumo"),
-        (None, None, None, 0, 1, None),
-        rows,
-    )
-    return f"\\tccprocedencia{{{spec}}}{{{head}}}{{%\n{body}}}\n"
-
-
-def _provenance_rows(
-    said: list[dict[str, Any]], figures: list[dict[str, Any]]
-) -> Iterator[list[Any]]:
-    items = [(s["name"], s["notebook"], s) for s in figures]
-    items += [(key, s["notebook"], s["vintage"]) for s in said for key in sorted(s["tables"])]
-    items += [("valores no texto", s["notebook"], s["vintage"]) for s in said if s["values"]]
-    for name, notebook, vintage in items:
-        newest = vintage["newest_event"]
-        when = newest[:16].replace("T", " ") if newest else None
-        coverage = floored_percent(vintage["coverage"])
-        yield [name, notebook, when, vintage["rows"], coverage, vintage["content_hash"][:12]]
-
-
-def _table_text(key: str, record: dict[str, Any], notebook: dict[str, Any]) -> str:
-    vintage = Vintage.from_record(notebook["vintage"])
-    headers, digits = zip(*record["columns"], strict=True)
-    spec, head, body = latex.tabular(headers, digits, record["rows"])
-    caption = latex.escape(record["caption"]) + (SIMULATED if vintage.simulated else "")
-    macro = "tcctabelalonga" if len(record["rows"]) > latex.LONGEST_FLOAT else "tcctabela"
-    origin = _origin(vintage, notebook["time_zone"])
-    return f"\\{macro}{{{key}}}{{{caption}}}{{{origin}}}{{{spec}}}{{{head}}}{{%\n{body}}}\n"
 
 
 def _written(generated: Path, texts: dict[str, str]) -> Iterator[Path]:

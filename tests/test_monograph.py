@@ -5,7 +5,10 @@ import os
 import re
 import shutil
 import subprocess
+import unicodedata
+import zlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,9 +16,10 @@ import pandas as pd
 import pytest
 from pandas import DataFrame
 
-from lib import figures, latexmk, plots, plots_coverage, values
-from lib.errors import TypesettingFailed, UnknownValue
-from lib.monograph import Built, build, check_keys
+from lib import figures, latexmk, plots, plots_coverage, text_findings, values
+from lib.claim_language import FALSE, TRUE, Claim, evaluate, keys
+from lib.errors import StaleArtifact, TypesettingFailed, UnknownValue
+from lib.monograph import Built, build, check_keys, checked
 from lib.page import Page, Vintage
 from lib.paths import TCC, Paths
 from lib.values import typeset
@@ -137,21 +141,33 @@ def text_of(pdf: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Paths, Built, Path]]:
+def prose(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real text without its claims: invented numbers need not bear them out."""
+    source = tmp_path_factory.mktemp("text") / "tcc"
+    shutil.copytree(TCC, source, ignore=shutil.ignore_patterns("generated", "build", "*.pdf"))
+    for file in source.rglob("*.tex"):
+        file.write_text(re.sub(r"% ?afirma:.*", "%", file.read_text("utf-8")), "utf-8")
+    return source
+
+
+@pytest.fixture(scope="module")
+def simulated(
+    tmp_path_factory: pytest.TempPathFactory, prose: Path
+) -> Iterator[tuple[Paths, Built, Path]]:
     """The simulated store, its PDF and a copy of it; in a folder with a space and an accent."""
     paths = fill(tmp_path_factory.mktemp("casa é") / "a b", simulated=True)
-    built = build(paths)
+    built = build(paths, source=prose)
     copy = paths.data / "first.pdf"
     shutil.copyfile(built.pdf, copy)
     yield paths, built, copy
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Built, str]:
+def measured(tmp_path_factory: pytest.TempPathFactory, prose: Path) -> tuple[Built, str]:
     """Measurements of which little can be said, and a chapter that also uses a long table."""
     folder = tmp_path_factory.mktemp("measured")
     source = folder / "tcc"
-    shutil.copytree(TCC, source, ignore=shutil.ignore_patterns("generated", "build", "*.pdf"))
+    shutil.copytree(prose, source)
     with (source / "capitulos" / "resultados.tex").open("a", encoding="utf-8") as chapter:
         chapter.write("\n\\tabdata{longa}\nComo se vê na \\autoref{tab:longa}.\n")
     store = fill(folder / "store", simulated=False, missing=SAID_INSTEAD)
@@ -172,7 +188,7 @@ def test_the_real_text_is_set_without_a_warning(simulated: tuple[Paths, Built, P
 @pytest.mark.slow
 def test_numbers_are_brazilian_on_the_page(simulated: tuple[Paths, Built, Path]) -> None:
     text = text_of(simulated[2])
-    for printed in ("123.456", "1.251", "98,2", "257,4", "14,9", "9,03", "−0,7", "TV $5_% &"):
+    for printed in ("123.456", "1.251", "98,2", "257 ± 15", "9,03", "−0,7", "TV $5_% &"):
         assert printed in text
     assert re.search(r"dados até 14 mar\. 2026, 13h00, cobertura 98,2\s?%", text)
 
@@ -181,25 +197,28 @@ def test_numbers_are_brazilian_on_the_page(simulated: tuple[Paths, Built, Path])
 @pytest.mark.slow
 def test_fields_to_fill_in_are_visible(simulated: tuple[Paths, Built, Path]) -> None:
     text = text_of(simulated[2])
-    for field in ("[nome do autor]", "[título e nome do orientador]", "[cidade]", "[grau]"):
-        assert field in text
+    for field in ("nome do autor", "título e nome do orientador", "cidade", "grau"):
+        assert f"[a preencher: {field}]" in " ".join(text.split())
     assert "\n 2026" in re.sub(r" +", " ", text)
 
 
 @needs_latex
 @pytest.mark.slow
-def test_simulated_data_says_so_on_every_page(simulated: tuple[Paths, Built, Path]) -> None:
+def test_simulated_data_says_so_on_every_page(
+    simulated: tuple[Paths, Built, Path], prose: Path
+) -> None:
     pages = text_of(simulated[2]).split("\f")[:-1]
     assert len(pages) == simulated[1].pages
     assert all("dados simulados" in page.lower() for page in pages)
     assert "Versão com dados simulados" in " ".join(pages[1].split())
     first = next(n for n, page in enumerate(pages) if "Capítulo 1" in page)
     body = " ".join(" ".join(pages[first:]).split())
-    begin = r"(?:Figura|Tabela) \d+ – "
-    captions = re.findall(begin, body)
-    assert len(captions) >= len(used("figdata")) + len(used("tabdata"))
-    marked = re.findall(rf"{begin}(?:(?!{begin}).){{,200}}?\(dados simulados\)", body)
-    assert len(marked) == len(captions) - 1  # that of what each thing stands on needs no mark
+    printed = [use for use in checked(simulated[0], prose)[1].uses if use.printed]
+    drawn = {use.key for use in printed if use.command in ("figdata", "tabdata")}
+    tables = r"Tabela \d+ – (?:Energia por dispositivo|Perdas|Janelas)"
+    made = rf"(?:{tables}|Figura \d+ – Figura de \w++)"  # not written by hand
+    assert len(re.findall(made, body)) >= len(drawn)
+    assert re.findall(rf"{made}(?! \(dados simulados\))", body) == []
 
 
 @needs_latex
@@ -255,9 +274,11 @@ def test_fonts_are_embedded_and_no_path_or_date_is(simulated: tuple[Paths, Built
 
 @needs_latex
 @pytest.mark.slow
-def test_nothing_is_done_when_nothing_changed(simulated: tuple[Paths, Built, Path]) -> None:
+def test_nothing_is_done_when_nothing_changed(
+    simulated: tuple[Paths, Built, Path], prose: Path
+) -> None:
     paths, built, _ = simulated
-    again = build(paths)
+    again = build(paths, source=prose)
     assert (again.rebuilt, again.pages) == (False, built.pages)
     assert again.seconds < 1
 
@@ -265,18 +286,20 @@ def test_nothing_is_done_when_nothing_changed(simulated: tuple[Paths, Built, Pat
 @needs_latex
 @pytest.mark.slow
 def test_two_builds_of_the_same_inputs_are_the_same_bytes(
-    simulated: tuple[Paths, Built, Path], tmp_path: Path
+    simulated: tuple[Paths, Built, Path], prose: Path, tmp_path: Path
 ) -> None:
-    again = build(fill(tmp_path / "elsewhere", simulated=True))
+    again = build(fill(tmp_path / "elsewhere", simulated=True), source=prose)
     assert digest(again.pdf) == digest(simulated[2])
 
 
 @needs_latex
 @pytest.mark.slow
-def test_a_lost_or_altered_pdf_is_set_again(simulated: tuple[Paths, Built, Path]) -> None:
+def test_a_lost_or_altered_pdf_is_set_again(
+    simulated: tuple[Paths, Built, Path], prose: Path
+) -> None:
     paths, built, copy = simulated
     built.pdf.write_bytes(b"%PDF-1.5 altered")
-    assert build(paths).rebuilt
+    assert build(paths, source=prose).rebuilt
     assert digest(built.pdf) == digest(copy)
 
 
@@ -328,6 +351,141 @@ def test_the_list_of_references_is_complete(simulated: tuple[Paths, Built, Path]
     assert "[S.l.], [20--]. Datasheet" in references
     assert "(HIIT Technical Reports, 2009-1)" in " ".join(references.split())
     assert "s.n." not in references
+
+
+def put(
+    paths: Paths, numbers: dict[str, float | str], notebook: str = "10_energy", **of: object
+) -> None:
+    """What one notebook says; `of` changes its vintage."""
+    told = replace(vintage(simulated=False), **of)  # type: ignore[arg-type]
+    page = Page.open(paths, notebook, vintage=told, time_zone="America/Sao_Paulo")
+    for key, value in numbers.items():
+        values.put(page, key, value, digits=1)
+
+
+def unpacked(pdf: Path) -> str:
+    """What a PDF's compressed objects say, without its pictures and fonts."""
+    streams = re.findall(rb"/ObjStm.*?stream\r?\n(.*?)endstream", pdf.read_bytes(), re.DOTALL)
+    return b"".join(zlib.decompress(stream) for stream in streams).decode("latin-1")
+
+
+def runs_of(pdf: Path) -> int:
+    return len(pdf.read_text("utf-8").splitlines())
+
+
+def test_only_a_change_of_what_is_printed_sets_the_page_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latexmk_that('echo x >> "$out/monografia.pdf"', tmp_path, monkeypatch)
+    body = "\\val{a} \\sehaval{b}{\\val{c}}{D.} % afirma: d < 100\n"
+    paths, source = small(tmp_path, body)
+    numbers: dict[str, float | str] = {"a": 1.11, "b": 2.0, "c": 3.0, "d": 4.0, "e": 5.0}
+    put(paths, numbers)
+    first = build(paths, source=source)
+    assert (first.rebuilt, len(first.claims)) == (True, 1)
+    assert first.findings == ("1 value(s) that no text uses: e",)
+    put(paths, numbers | {"a": 1.14, "b": 22.0, "d": 44.0, "e": 55.0}, rows=7)
+    again = build(paths, source=source)
+    assert (again.rebuilt, runs_of(paths.pdf)) == (False, 1)
+    kept = json.loads((paths.latex / "build.json").read_text("utf-8"))
+    assert kept["claims"][0]["numbers"] == "d = 44"
+    assert kept["unused"] == ["e"]
+    put(paths, numbers | {"b": "—"})
+    assert build(paths, source=source).rebuilt
+    put(paths, numbers | {"b": "—", "c": 33.0})
+    assert not build(paths, source=source).rebuilt
+    put(paths, numbers | {"b": "—", "a": 1.16})
+    assert build(paths, source=source).rebuilt
+    assert runs_of(paths.pdf) == 3
+
+
+@pytest.mark.parametrize(("printed", "rebuilt"), [("Nada.", False), (r"\TCCalcance", True)])
+def test_the_date_of_the_data_counts_where_it_is_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: str, rebuilt: bool
+) -> None:
+    latexmk_that('echo x >> "$out/monografia.pdf"', tmp_path, monkeypatch)
+    paths, source = small(tmp_path, printed)
+    put(paths, {"a": 1.0})
+    build(paths, source=source)
+    put(paths, {"a": 1.0}, newest_event=datetime(2026, 3, 14, 17, tzinfo=UTC))
+    assert build(paths, source=source).rebuilt == rebuilt
+
+
+def test_keys_that_a_macro_puts_together_make_everything_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latexmk_that('echo x >> "$out/monografia.pdf"', tmp_path, monkeypatch)
+    paths, source = small(tmp_path, r"\newcommand{\dia}[1]{\val{dia.#1}}\dia{a}")
+    put(paths, {"dia.a": 1.0})
+    assert build(paths, source=source).findings == ()
+    put(paths, {"dia.a": 2.0})
+    assert build(paths, source=source).rebuilt
+
+
+def test_output_on_other_data_than_the_rest_is_stale(tmp_path: Path) -> None:
+    paths, source = small(tmp_path, "\n\\val{a}\n\\val{b} \\val{c}")
+    put(paths, {"a": 1.0})
+    put(paths, {"b": 1.0, "c": 1.0}, "11_voltage", content_hash="cd34")
+    ready, text = checked(paths, source)
+    assert text_findings.of(ready, text, []) == [
+        r"texto/monografia.tex:3: \val{b} and 1 more of 11_voltage is stale: "
+        "it stands on other data than 10_energy"
+    ]
+
+
+def test_a_newer_run_that_did_not_come_to_the_page_is_named(tmp_path: Path) -> None:
+    paths, source = small(tmp_path, "\n\\val{a}")
+    put(paths, {"a": 1.0})
+    for name, ok in (("20260314T180000Z", True), ("20260314T190000Z", False)):
+        written = paths.runs / name / "values" / "10_energy.json"
+        written.parent.mkdir(parents=True)
+        written.write_text("{}", "utf-8")
+        (paths.runs / name / "run.json").write_text(json.dumps({"ok": ok}), "utf-8")
+    ready, text = checked(paths, source)
+    assert text_findings.of(ready, text, []) == [
+        r"texto/monografia.tex:2: \val{a} of 10_energy is stale: the run 20260314T180000Z wrote "
+        "other numbers, which are not on the page"
+    ]
+
+
+def test_a_figure_that_is_not_its_sidecars_names_the_line_that_uses_it(tmp_path: Path) -> None:
+    paths, source = small(tmp_path, "\n% \\figdata{f}\n\\figdata{f}")
+    page = Page.open(paths, "10_energy", vintage=vintage(simulated=False), time_zone="UTC")
+    pdf = figures.save(page, "f", plots.blank(), caption="F")
+    pdf.write_bytes(b"%PDF other")
+    with pytest.raises(StaleArtifact, match=r"uses it at texto/monografia\.tex:3\."):
+        build(paths, source=source)
+
+
+@needs_latex
+@pytest.mark.slow
+def test_a_missing_glyph_and_a_wide_line_are_warnings_with_their_place(tmp_path: Path) -> None:
+    paths, source = small(tmp_path, "(a \\input{dois} \\input{um}\n")
+    (source / "dois.tex").write_text("\\mbox{(}Bom.\n\n", "utf-8")
+    (source / "um.tex").write_text("\n\n\\char200 \\rule{20cm}{1pt}\n\n", "utf-8")
+    warned = build(paths, source=source).warnings
+    assert re.match(r"Missing glyph: There is no .+ in font cmr10", warned[0])
+    assert re.match(r"um\.tex: Overfull \\hbox .* at lines \d--\d", warned[1])
+
+
+@needs_latex
+@pytest.mark.slow
+def test_vintage_link_and_stamp_are_on_the_page(tmp_path: Path) -> None:
+    store = Paths.at(tmp_path / "store")
+    put(store, {"a": 1.5})
+    run = store.runs / "20260314T170000Z"
+    (run / "values").mkdir(parents=True)
+    shutil.copy(store.generated / "values" / "10_energy.json", run / "values")
+    (run / "10_energy.html").write_text("<p>executado</p>", "utf-8")
+    job = preamble(tmp_path, r"Vale \valsafra{a}.\par\tccselo")
+    latexmk.run(job, timeout_s=60)
+    text = unicodedata.normalize("NFC", " ".join(text_of(job.pdf).split()))
+    assert "Vale 1,5 (dados até 14 mar. 2026, 13h00, cobertura 98,2 %)." in text
+    assert "Dados de 14 fev. 2026, 00h00 a 14 mar. 2026, 14h00; dados até" in text
+    assert "dos dados: ab12ab12ab12." in text
+    address = "generated/cadernos/10_energy.html"
+    assert address in unpacked(job.pdf)
+    assert (store.pdf.parent / address).read_text("utf-8") == "<p>executado</p>"
 
 
 def preamble(folder: Path, body: str) -> latexmk.Job:
@@ -453,6 +611,14 @@ def test_a_misspelt_key_brings_a_suggestion(tmp_path: Path) -> None:
 
 def test_every_key_of_the_contract_is_used_in_the_text() -> None:
     assert {*NUMBERS, *TEXTS, "energia.total"} <= set(used("val"))
+
+
+def test_every_claim_of_the_text_can_be_read() -> None:
+    told = [Claim("tcc", line, "") for line in re.findall(r"% ?afirma: *(.*)", text())]
+    assert len(told) >= 5
+    record = {"value": 1.0, "unit": None, "uncertainty": None}
+    for claim in told:
+        assert evaluate(claim, dict.fromkeys(keys(claim), record)) in (TRUE, FALSE)
 
 
 def test_every_citation_is_in_the_bibliography() -> None:

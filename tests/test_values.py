@@ -46,7 +46,7 @@ def lines(folder: Path, name: str) -> list[str]:
         (-0.04, {"unit": "%", "digits": 1}, r"\qty{0.0}{\percent}"),
         (9.026, {"unit": "kWh/d", "digits": 2}, r"\qty{9.03}{kWh/d}"),
         (123.44, {"unit": "kWh", "digits": 1, "uncertainty": 7.13}, r"\qty{123.4 +- 7.1}{kWh}"),
-        (123.44, {"unit": "kWh", "digits": 1, "uncertainty": 0.02}, r"\qty{123.44 +- 0.02}{kWh}"),
+        (123.44, {"unit": "kWh", "digits": 1, "uncertainty": 0.02}, r"\qty{123.440 +- 0.020}{kWh}"),
         (0.9033, {"unit": "R$/kWh", "digits": 3}, r"R\$~\num{0.903}/\unit{kWh}"),
         (21.5, {"unit": "°C", "digits": 1}, r"\qty{21.5}{\degreeCelsius}"),
         ("Máquina & cia 100%", {}, r"Máquina \& cia 100\%"),
