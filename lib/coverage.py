@@ -15,7 +15,6 @@ from lib import held, warehouse
 from lib.findings import Finding
 from lib.paths import Paths
 
-ENOUGH = 0.9  # a day counts from this coverage on, a month from this share of such days (eemeter)
 SCALED_FROM = 0.5  # a sum is scaled to its whole time above this coverage alone (eemeter)
 DAY_KEYS = ["device_id", "device_name", "local_date"]
 _INSTANT = "datetime64[us, UTC]"
@@ -40,7 +39,7 @@ def metering(hourly: DataFrame) -> DataFrame:
 
 def never_heard(hourly: DataFrame) -> list[Finding]:
     """Devices that were asked about and never gave a sign of life."""
-    alive_s = hourly.groupby("device_name")["alive_s"].sum()
+    alive_s = hourly.groupby("device_id")["alive_s"].sum()
     return [
         Finding(
             "tcc.coverage.never_heard",
@@ -48,7 +47,7 @@ def never_heard(hourly: DataFrame) -> list[Finding]:
             "ou tire-o de config.toml.",
             {"device": name},
         )
-        for name in alive_s[alive_s == 0].index
+        for name in names(hourly)[alive_s.index[alive_s == 0]]
     ]
 
 
@@ -164,16 +163,28 @@ def _inside_s(
 ) -> "pd.Series[float]":
     """How much of each local date is inside a window. [s]"""
     first, last = map(pd.Timestamp, window)
-    earlier = np.ones(len(days), dtype=bool)  # of two midnights, where clocks go back to one
-    edges = [
+    edges = midnights(days, time_zone)
+    start, end = (edge.mask(edge < first, first).mask(edge > last, last) for edge in edges)
+    inside: pd.Series[float] = (end - start).dt.total_seconds()
+    return inside
+
+
+def midnights(
+    days: "pd.Series[Any]", time_zone: str
+) -> tuple["pd.Series[pd.Timestamp]", "pd.Series[pd.Timestamp]"]:
+    """When each local date begins and ends.
+
+    Where clocks change at midnight there is none, and the date begins an hour later; or there
+    are two, and it begins with the earlier.
+    """
+    earlier = np.ones(len(days), dtype=bool)
+    begins, ends = (
         (days + pd.Timedelta(days=after)).dt.tz_localize(
             time_zone, nonexistent="shift_forward", ambiguous=earlier
         )
         for after in (0, 1)
-    ]
-    start, end = (edge.mask(edge < first, first).mask(edge > last, last) for edge in edges)
-    inside: pd.Series[float] = (end - start).dt.total_seconds()
-    return inside
+    )
+    return begins, ends
 
 
 def rolled_up(sums: "pd.Series[float]", share: "pd.Series[float]") -> DataFrame:
@@ -186,41 +197,14 @@ def rolled_up(sums: "pd.Series[float]", share: "pd.Series[float]") -> DataFrame:
     return DataFrame({"value": value, "is_scaled": value.notna() & (share < 1)})
 
 
-def months(house: DataFrame) -> DataFrame:
-    """The days of each local month: how many are valid, and its energy as it is and scaled.
+def scaled(months: DataFrame) -> DataFrame:
+    """The months of `energy.monthly` with what their whole time would have, as an estimate. [kWh]
 
-    `house` as `energy.house` of daily rows: local_date, device_id, coverage, energy_wh [Wh]. A
-    day's coverage is the mean of the devices; a date without a row was not observed. A month is
-    valid where nine tenths of its days are. Columns month, days, valid_days, is_valid, coverage,
-    energy_kwh, scaled_kwh (missing unless more than half was observed), is_scaled.
+    Adds scaled_kwh (missing unless more than half of the calendar month was observed) and
+    is_scaled.
     """
-    dated = house.dropna(subset=["local_date"])
-    if dated.empty:
-        return DataFrame(columns=list(_MONTH_COLUMNS))
-    by_day = dated.groupby("local_date")
-    days = pd.date_range(dated["local_date"].min(), dated["local_date"].max())
-    share_ = (by_day["coverage"].sum() / dated["device_id"].nunique()).reindex(days, fill_value=0.0)
-    energy_kwh = by_day["energy_wh"].sum().reindex(days, fill_value=0.0) / 1000
-    every = DataFrame({"coverage": share_, "valid": share_ >= ENOUGH, "energy_kwh": energy_kwh})
-    found = every.groupby(days.to_period("M").rename("month")).agg(
-        days=("valid", "size"),
-        valid_days=("valid", "sum"),
-        coverage=("coverage", "mean"),
-        energy_kwh=("energy_kwh", "sum"),
-    )
-    whole = rolled_up(found["energy_kwh"], found["coverage"])
-    found = found.assign(
-        is_valid=found["valid_days"] >= ENOUGH * found["days"],
-        scaled_kwh=whole["value"],
-        is_scaled=whole["is_scaled"],
-    )
-    return found.reset_index()[list(_MONTH_COLUMNS)]
-
-
-_MONTH_COLUMNS = (
-    *("month", "days", "valid_days", "is_valid", "coverage"),
-    *("energy_kwh", "scaled_kwh", "is_scaled"),
-)
+    whole = rolled_up(months["energy_kwh"], months["coverage_pct"] / 100)
+    return months.assign(scaled_kwh=whole["value"], is_scaled=whole["is_scaled"])
 
 
 def latency(paths: Paths) -> DataFrame:

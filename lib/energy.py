@@ -80,18 +80,29 @@ def by_device(daily: DataFrame, span_s: float, house_wh: float) -> DataFrame:
     """Energy, share of the house, meter and coverage of each device, largest first. [kWh]
 
     `span_s` is the length of the window, of which the coverage is; `house_wh` what the house
-    used in it. [s, Wh]
+    used in it. Where a mains meter says that, a device's share is of the dates that the meter
+    has. [s, Wh]
     """
     table = daily.groupby(["device_id", "device_name"], as_index=False).agg(
         energy_wh=("energy_wh", "sum"), alive_s=("alive_s", "sum"), meter=("meter", "first")
     )
     table = table.sort_values("energy_wh", ascending=False, ignore_index=True)
+    within_wh = _beside_the_meter(daily).groupby("device_id")["energy_wh"].sum()
+    shared_wh = table["device_id"].map(within_wh).fillna(0.0)
     return table.assign(
         energy_kwh=table["energy_wh"] / 1000,
-        share_pct=table["energy_wh"] / house_wh * 100 if house_wh > 0 else np.nan,
+        share_pct=shared_wh / house_wh * 100 if house_wh > 0 else np.nan,
         coverage_pct=(table["alive_s"] / span_s * 100).clip(upper=100),
         meter_name=table["meter"].map(METER_NAMES),
     )
+
+
+def _beside_the_meter(daily: DataFrame) -> DataFrame:
+    """The rows of dates that the mains meter has, and those without one; all without a meter."""
+    dates = daily.loc[daily["device_name"] == REST, "local_date"].dropna()
+    if dates.empty:
+        return daily
+    return daily[daily["local_date"].isna() | daily["local_date"].isin(dates)]
 
 
 def of_house(daily: DataFrame, mains: Iterable[str]) -> DataFrame:
@@ -115,7 +126,8 @@ def monthly(daily: DataFrame) -> DataFrame:
     Columns device_id, device_name, month (its first day), month_name, energy_kwh, and of each
     meter increment_kwh, total_kwh, integral_kwh; coverage_pct of the whole month; days (of the
     calendar), valid_days (coverage of at least 90 %), valid, valid_name. A month is valid where
-    90 % of its days are, as eemeter has it. Energy without a day is in no month.
+    90 % of its days are, as eemeter has it. Energy without a day is in no month. A month of which
+    nobody asked anything has its row between a device's first and last.
     """
     dated = daily[daily["local_date"].notna()]
     dated = dated.assign(
@@ -128,7 +140,8 @@ def monthly(daily: DataFrame) -> DataFrame:
     sums = grouped[energies].sum(min_count=1) / 1000
     sums.columns = ["energy_kwh", *(f"{meter}_kwh" for meter in METERS)]
     parts = grouped.agg(valid_days=("full", "sum"), part=("part", "sum"))
-    months = sums.join(parts).reset_index()
+    months = _every_month(sums.join(parts)).fillna({"valid_days": 0, "part": 0.0}).reset_index()
+    months["valid_days"] = months["valid_days"].astype("int64")
     days = months["month"].dt.days_in_month
     valid = months["valid_days"] >= ENOUGH * days
     return months.drop(columns="part").assign(
@@ -138,6 +151,20 @@ def monthly(daily: DataFrame) -> DataFrame:
         valid=valid,
         valid_name=valid.map({True: "sim", False: "não"}),
     )
+
+
+def _every_month(months: DataFrame) -> DataFrame:
+    """Months by device_id, device_name and month, with the empty ones between first and last."""
+    if months.empty:
+        return months
+    keys = [
+        (*device, month)
+        for device, own in months.groupby(level=[0, 1])
+        for month in pd.date_range(
+            own.index.get_level_values(2).min(), own.index.get_level_values(2).max(), freq="MS"
+        )
+    ]
+    return months.reindex(pd.MultiIndex.from_tuples(keys, names=months.index.names))
 
 
 def co2(daily: DataFrame, factors: Iterable[Co2Factor]) -> DataFrame:

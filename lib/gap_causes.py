@@ -33,6 +33,7 @@ TOGETHER_S = 120.0  # falls and returns so far apart at most are one event
 MOST = 0.8  # the whole house fell where so much of what was heard before did
 FEWEST = 3  # of fewer than the whole house, so many must fall and return together
 DARK, LIT = 0.25, 0.5  # the share of the usual energy that was used in a gap: at most, at least
+SHORTEST_CUT_H = 0.05  # three minutes: PRODIST's shorter events (VTCD) are beyond what plugs see
 LONGEST_CUT_H = 24.0  # in what lasts longer, a meter that counted nothing may have been off itself
 LEAST_WH = 10.0  # of less usual energy in a gap, meters say nothing: one step of a meter's counter
 _OF_THE_CLOUD = {"quota", "account expired", "API error"}
@@ -126,8 +127,8 @@ def _files(paths: Paths, spans: DataFrame) -> list[str]:
 def verdicts(events: DataFrame, energy: DataFrame, mains: Iterable[str] = ()) -> "Series[str]":
     """The class of each event: the meter of the mains decides, else all meters together.
 
-    Dark is where at most a quarter of the usual energy was used, within a day at most, lit where
-    at least half was.
+    Dark is where at most a quarter of the usual energy was used, for three minutes at least and a
+    day at most; lit where at least half was.
     An event that spared a part of the house is no power cut and no fall of the network.
     """
     own = energy[energy["device_id"].isin(list(mains))]
@@ -139,7 +140,7 @@ def verdicts(events: DataFrame, energy: DataFrame, mains: Iterable[str] = ()) ->
     share = share.reindex(of_event.index)
     hours = energy.groupby("event")["gap_h"].max().reindex(of_event.index)
     whole = of_event["fell"] >= MOST * of_event["heard"]
-    dark = whole & (share <= DARK) & (hours <= LONGEST_CUT_H)
+    dark = whole & (share <= DARK) & hours.between(SHORTEST_CUT_H, LONGEST_CUT_H)
     named = np.select([dark, whole & (share >= LIT)], [POWER, NETWORK], JOINT)
     return Series(named, index=of_event.index, dtype="str", name="gap_class")
 

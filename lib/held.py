@@ -9,7 +9,7 @@ runs each hour reads the new lines, or lets DuckDB read all of them (`sql/journa
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from lib import files, raw, spans, warehouse
@@ -49,14 +49,21 @@ def by_date(entries: Iterable[Entry], settings: Ingestion) -> Spans:
 
 
 def update(
-    connection: Connection, paths: Paths, entries: list[Entry], settings: Ingestion
+    connection: Connection,
+    paths: Paths,
+    entries: list[Entry],
+    settings: Ingestion,
+    anew: Container[str] | None = None,
 ) -> set[str]:
     """Enter what new entries answer for into the table; the dates whose spans changed.
 
-    Where a window was taken back its dates are counted anew from the whole journal.
+    Where a window was taken back its dates are counted anew from the whole journal. With `anew`
+    so are those of the entries that it names, and no other date is touched.
     """
     new = by_date(entries, settings)
     back = {day for e in entries if not e.complete and not e.rows for day in days(e)}
+    if anew is not None:
+        back, new = {day for day in back | {day for day, _ in new} if day in anew}, {}
     whole = by_date(_touching(connection, paths, back), settings) if back else {}
     changed = set()
     for day in sorted({day for day, _ in new} | back):

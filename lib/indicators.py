@@ -119,7 +119,9 @@ def of_arrivals(late: DataFrame, received: int) -> dict[str, Indicator]:
     of_all = late[late["device_id"].isna()]
     ages = [float(of_all[name].iloc[0]) if len(of_all) else math.nan for name in _AGES]
     return {
-        "dados.recebidas": Indicator(received, "linhas recebidas, com as repetidas"),
+        "dados.recebidas": Indicator(
+            received, "linhas recebidas em todo o acervo, com as repetidas"
+        ),
         "dados.latencia_mediana": Indicator(ages[0], "idade mediana ao chegar", "h", 1),
         "dados.latencia_p95": Indicator(ages[1], "percentil 95 da idade ao chegar", "h", 1),
     }

@@ -98,9 +98,10 @@ def of_uncertainty(study: Study, daily: DataFrame, power: DataFrame) -> dict[str
     own = plugs.groupby("device_id").agg(energy_wh=("energy_wh", "sum"), meter=("meter", "first"))
     spread = uncertainty.of_devices(plugs, study.config)
     demand_w = load.demands(power).set_index("device_id")["demand_w"]
-    missing_wh = uncertainty.unobserved(plugs, demand_w, study.span_s).sum()
+    missing_wh = uncertainty.unobserved(plugs, demand_w, study.span_s).sum(skipna=False)
     held = power[power["device_id"].isin(own.index)]
-    band_wh = (uncertainty.dead_band(held["power_w"]) * held["power_s"]).sum() / 3600
+    band_w = uncertainty.dead_band(held["power_w"], held["power_w_max"])
+    band_wh = (band_w * held["power_s"]).sum() / 3600
     parts_wh = {
         "tomadas.energia": (own["energy_wh"].sum(), "energia das tomadas", 1),
         "tomadas.incerteza_correlacionada": (spread.correlated, "U, erros correlacionados", 1),
@@ -189,13 +190,16 @@ def of_cycles(
 
 
 def of_co2(emissions: DataFrame) -> dict[str, Indicator]:
-    """Emission of the house's energy, and the year of the factor; from `energy.co2`."""
-    known = emissions.dropna(subset=["co2_kg"])
+    """Emission of the house's energy, and the year of the factor; from `energy.co2`.
+
+    There is none where the energy of some year has no factor: a part would pass for all.
+    """
+    known, used = emissions.dropna(subset=["co2_kg"]), emissions[emissions["energy_kwh"] > 0]
     years = ", ".join(str(int(y)) for y in dict.fromkeys(known["factor_year"]))
     factors = known["t_per_mwh"]
     return {
         "co2.total": Indicator(
-            float(known["co2_kg"].sum()) if len(known) else math.nan, "emissão", "kg", 1
+            float(used["co2_kg"].sum(skipna=False)) if len(used) else math.nan, "emissão", "kg", 1
         ),
         "co2.ano_fator": Indicator(years or "—", "ano do fator"),
         "co2.fator": Indicator(

@@ -13,7 +13,7 @@ from pandas import DataFrame
 from lib import cadence
 from lib.gap_causes import API, CLASS_NAMES, COLLECTOR, DEVICE, JOINT, NETWORK, POWER
 from lib.indicators import Indicator
-from lib.times import MONTHS, brazilian
+from lib.times import brazilian
 
 LONGEST = 20  # so many of the longest gaps are printed
 Columns = dict[str, tuple[str, int | None]]
@@ -72,7 +72,7 @@ MONTHLY: Columns = {
     "month_name": ("Mês", None),
     "days": ("Dias", 0),
     "valid_days": ("Dias válidos", 0),
-    "valid_text": ("Mês válido", None),
+    "valid_name": ("Mês válido", None),
     "coverage_pct": ("Cobertura (%)", 1),
     "energy_kwh": ("Observada (kWh)", 1),
     "scaled_kwh": ("Estimada (kWh)", 1),
@@ -148,15 +148,6 @@ def by_device(cadence_: DataFrame) -> DataFrame:
     return signs
 
 
-def monthly(months: DataFrame) -> DataFrame:
-    """The months as MONTHLY heads them; without an estimate where too little was observed."""
-    return months.assign(
-        month_name=[f"{MONTHS[month.month - 1]} {month.year}" for month in months["month"]],
-        valid_text=["sim" if valid else "não" for valid in months["is_valid"]],
-        coverage_pct=100 * months["coverage"].astype("float64"),
-    )
-
-
 def of_gaps(gaps: DataFrame, time_zone: str) -> dict[str, Indicator]:
     """Hours and events of each class of gap, and the longest power cut."""
     hours = (gaps["gap_s"] / 3600).groupby(gaps["gap_class"]).sum()
@@ -213,7 +204,7 @@ def of_cadence(cadence_: DataFrame, days: float) -> dict[str, Indicator]:
 
 
 def of_checks(checks: DataFrame, months: DataFrame) -> dict[str, Indicator]:
-    """What the checks of values found, by `quality.summary`, and how many months are valid."""
+    """What the checks of values found, by `quality.summary`; `months` by `energy.monthly`."""
     found = checks.set_index("check_name")["found"]
     keys = ("repetidas", "conflitos", "futuro", "tensao", "potencia", "produto")
     leaps = ("recomecos", "recuos", "saltos")
@@ -221,7 +212,7 @@ def of_checks(checks: DataFrame, months: DataFrame) -> dict[str, Indicator]:
     return {
         **{f"qualidade.{key}": Indicator(int(n), str(name)) for key, (name, n) in numbers},
         "qualidade.meses": Indicator(len(months), "meses"),
-        "qualidade.meses_validos": Indicator(int(months["is_valid"].sum()), "meses válidos"),
+        "qualidade.meses_validos": Indicator(int(months["valid"].sum()), "meses válidos"),
     }
 
 

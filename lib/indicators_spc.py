@@ -44,7 +44,7 @@ def of_design(
         "controle.arl0_conjunto": Indicator(
             arl0 / count if count else math.nan, "dias entre alarmes falsos do conjunto", "d"
         ),
-        **_of_estimates(held, k, h),
+        **_of_estimates(held, k, h, start),
         "controle.excluidos_total": Indicator(
             removed or math.nan, "dias excluídos da Fase I em todas as cartas"
         ),
@@ -56,12 +56,18 @@ def of_design(
     }
 
 
-def _of_estimates(held: Mapping[str, Baseline], k: float, h: float) -> dict[str, Indicator]:
+def _of_estimates(
+    held: Mapping[str, Baseline], k: float, h: float, start: float
+) -> dict[str, Indicator]:
     """What Phase I's length leaves of the ARL: tenth, middle and ninth tenth of the charts."""
     days = sorted(own.days for own in held.values())
     typical = days[len(days) // 2] if days else 0
     known = bool(days) and math.isfinite(k)
-    lengths = run_length.with_estimates(k, h, typical) if known else np.full(1, math.nan)
+    lengths = (
+        run_length.with_estimates(k, h, typical, head_start=start)
+        if known
+        else np.full(1, math.nan)
+    )
     low, middle, high = (float(q) for q in np.quantile(lengths, (0.1, 0.5, 0.9)))
     return {
         "controle.fase1_tipica": Indicator(typical, "dias da Fase I, mediana das cartas"),

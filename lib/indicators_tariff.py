@@ -125,7 +125,7 @@ def of_costs(study: Study, house: DataFrame, by_device: DataFrame) -> dict[str, 
     first = own.dropna(subset=["net_brl"]).nlargest(1, "net_brl")
     name = str(first["device_name"].iloc[0]) if len(first) else "—"
     rest_kwh = by_device.loc[by_device["device_name"] == REST, "energy_kwh"]
-    all_kwh = float(by_device["energy_kwh"].sum())
+    all_kwh = float(house["energy_wh"].sum()) / 1000
     return {
         "tarifa.custo": Indicator(net_brl, "custo sem tributos", "R$", 2, _spread(study, house)),
         "tarifa.custo_bandeira": Indicator(
@@ -171,9 +171,19 @@ def of_white(house: DataFrame, by_day: DataFrame) -> dict[str, Indicator]:
         ),
         "tarifa.branca_energia": Indicator(white_brl, "energia com horário, branca", "R$", 2),
         "tarifa.branca_diferenca": Indicator(
-            white_brl - conventional_brl, "branca menos convencional", "R$", 2
+            abs(white_brl - conventional_brl), "diferença entre branca e convencional", "R$", 2
+        ),
+        "tarifa.branca_sentido": Indicator(
+            _sense(white_brl - conventional_brl), "pela branca se pagaria"
         ),
         "tarifa.branca_limite_ponta": Indicator(
             limit * 100, "participação da ponta que iguala os custos", "%", 1
         ),
     }
+
+
+def _sense(difference_brl: float) -> str:
+    """In a word which of the two costs more; "—" where that is not known."""
+    if math.isnan(difference_brl):
+        return "—"
+    return "a mais" if difference_brl > 0 else "a menos"

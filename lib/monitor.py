@@ -29,29 +29,36 @@ SIDE_NAMES = {"upper": "aumento", "lower": "redução"}
 
 
 def series(
-    daily: DataFrame, mains: Iterable[str], end: datetime, time_zone: str
+    daily: DataFrame,
+    mains: Iterable[str],
+    end: datetime,
+    time_zone: str,
+    successors: Mapping[str, str] | None = None,
 ) -> dict[str, DataFrame]:
     """The successive dates of each device, and of the house where no meter sees all of it.
 
     `daily` as `meters.chosen` gives it, until an instant `end`. A date that is not over by
     then, without energy, or with a coverage below 90 % is not valid; rows without date are
-    left out. [Wh]
+    left out. In the sum a device that was paired again is one: `successors` has its newest id by
+    those before (`Study.successors`). [Wh]
     """
     today = pd.Timestamp(end).tz_convert(time_zone).tz_localize(None).normalize()
     dated = daily.dropna(subset=["local_date"])
     dated = dated[dated["meter"].notna()] if len(dated) else dated
     if dated["device_id"].nunique() > 1 and not dated["device_id"].isin(list(mains)).any():
-        dated = pd.concat([dated, _house(dated)], ignore_index=True)
+        dated = pd.concat([dated, _house(dated, successors or {})], ignore_index=True)
     each = dated.groupby("device_id", sort=True)
     return {str(device): _calendar(own, today) for device, own in each}
 
 
-def _house(dated: DataFrame) -> DataFrame:
+def _house(dated: DataFrame, successors: Mapping[str, str]) -> DataFrame:
     """The sum of all devices, on days of which each is known."""
-    by_day = dated.groupby("local_date").agg(
+    same = dated["device_id"].map(lambda own: successors.get(own, own))
+    devices = dated.groupby(["local_date", same])[["energy_wh", "coverage"]].sum(min_count=1)
+    by_day = devices.groupby("local_date").agg(
         energy_wh=("energy_wh", "sum"), coverage=("coverage", "min"), known=("energy_wh", "count")
     )
-    whole = by_day["known"] == dated["device_id"].nunique()
+    whole = by_day["known"] == same.nunique()
     summed = by_day.assign(coverage=by_day["coverage"].where(whole, 0.0)).reset_index()
     return summed.assign(device_id=HOUSE_ID, device_name=HOUSE)
 

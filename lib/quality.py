@@ -89,14 +89,16 @@ def counters(paths: Paths, start: datetime, end: datetime) -> DataFrame:
     return _ask(paths, "quality_counters", {**given, "start": start, "end": end})[columns]
 
 
-def impossible_power(paths: Paths, since: datetime) -> DataFrame:
-    """Reports since an instant with more power than 1.1 times voltage times current allow."""
+def impossible_power(paths: Paths, since: datetime, until: datetime) -> DataFrame:
+    """Reports of a time with more power than 1.1 times voltage times current allow."""
     chosen = cadence.recent(paths, since)
     if not chosen:
         return DataFrame(columns=["device_id", "reports", "impossible"])
     names = {f"{kind}s": cadence.codes_of(kind) for kind in ("power", "voltage", "current")}
-    given: dict[str, Any] = {"since": since, "tolerance": TOLERANCE, "slack_w": SLACK_W, **names}
-    return _ask(paths, "quality_power", given, chosen)
+    given: dict[str, Any] = {"since": since, "until": until, **names}
+    return _ask(
+        paths, "quality_power", given | {"tolerance": TOLERANCE, "slack_w": SLACK_W}, chosen
+    )
 
 
 def _ask(
@@ -140,10 +142,23 @@ def _conflicts(runs: Path) -> dict[str, int]:
     return told
 
 
+def until_now(paths: Paths, found: DataFrame, end: datetime, now: datetime) -> DataFrame:
+    """`found` by `codes`, and the same of the rows from an instant until now.
+
+    What was heard last was heard after a window of the past.
+    """
+    chosen = cadence.recent(paths, end) if now > end else []
+    if not chosen:
+        return found
+    given = {"start": end, "end": now, "skew_s": SKEW_S}
+    later = _ask(paths, "quality_codes", given, chosen)[found.columns]
+    return pd.concat([found, later], ignore_index=True) if len(later) else found
+
+
 def freshness(found: DataFrame, signs: DataFrame, now: datetime) -> DataFrame:
     """How long ago each device was heard, and whether that is long for it. [age_h, limit_h: h]
 
-    `found` by `codes`, `signs` by `cadence.signs_of_life`. `is_stale` after twice the 95th
+    `found` by `until_now`, `signs` by `cadence.signs_of_life`. `is_stale` after twice the 95th
     percentile of the time between its signs of life.
     """
     newest = found.groupby("device_id", as_index=False)[["newest_event", "newest_ingest"]].max()
@@ -170,8 +185,8 @@ def summary(
     totals = found["code"].isin([c for c, point in KNOWN.items() if point.kind == "total"])
     readings = int(found.loc[totals, "rows"].sum())
     lines = [
-        ("linhas que nada acrescentam", rows["received"], rows["received"] - rows["staged"]),
-        ("chaves com dois valores", rows["staged"], rows["conflicting"]),
+        (OF_ALL, rows["received"], rows["received"] - rows["staged"]),
+        (OF_RUNS, rows["staged"], rows["conflicting"]),
         ("eventos depois da coleta", found["rows"].sum(), found["from_future"].sum()),
         *(
             (
@@ -191,6 +206,9 @@ def summary(
     return frame.astype({"looked": "int64", "found": "int64"})
 
 
+# Neither is of the window: of all that ever came, and of what the runs that are kept say.
+OF_ALL = "linhas que nada acrescentam, em todo o acervo"
+OF_RUNS = "chaves com dois valores, nas execuções guardadas"
 LEAPS = {
     "reset": "recomeços de contador",
     "dip": "recuos de contador",

@@ -136,19 +136,20 @@ def simulated(
 
 
 def with_estimates(
-    k: float, h: float, days: int, *, runs: int = 400, seed: int = 7
+    k: float, h: float, days: int, *, head_start: float = 0.0, runs: int = 400, seed: int = 7
 ) -> NDArray[np.float64]:
     """The ARL without a shift that charts really have whose parameters come from so many days.
 
     For each of `runs` samples of normal values, mean and moving-range sigma are estimated; a
     chart on them is that on the true ones with k and h times the ratio of the sigmas and a
-    shift by the mean's error, so that the integral equation gives its ARL. Ascending.
+    shift by the mean's error, so that the integral equation gives its ARL. Both sides begin at
+    `head_start`, a share of h. Ascending.
     """
     samples = np.random.default_rng(seed).standard_normal((runs, days))
     errors = samples.mean(axis=1)
     ratios = np.abs(np.diff(samples, axis=1)).mean(axis=1) * math.sqrt(math.pi) / 2
     found = [
-        cusum_two_sided(k * ratio, h * ratio, -error)
+        cusum_two_sided(k * ratio, h * ratio, -error, head_start)
         for error, ratio in zip(errors, ratios, strict=True)
     ]
     return np.sort(np.array(found, float))

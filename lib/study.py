@@ -4,7 +4,7 @@ Belongs here: reading the marts for a window and saying which hours they are. Do
 belong here: indicators (`energy.py`), drawing (`plots.py`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -15,11 +15,11 @@ import pandas as pd
 from pandas import DataFrame
 
 from lib import config as settings
-from lib import coverage, origins, registry, study_frames, warehouse
+from lib import coverage, origins, registry, study_frames
 from lib.config import Config, Site
 from lib.page import Page, Vintage
 from lib.paths import Paths
-from lib.times import floor_hour, parse_instant
+from lib.times import floor_hour
 
 SUMMED = (
     *("alive_s", "power_s"),
@@ -31,21 +31,57 @@ MAINS_CATEGORIES = ("zndb", "dlq")
 
 @dataclass(frozen=True)
 class Study:
-    """A window of a store; the frames are read when first asked for."""
+    """A window of a store; the frames are read when first asked for.
+
+    Of `devices` alone where some are given, by id: the house is then these devices.
+    """
 
     paths: Paths
     config: Config
     start: datetime
     end: datetime
+    devices: tuple[str, ...] = ()
 
     @classmethod
-    def open(cls, data_dir: str | Path = "", start: str = "", end: str = "") -> "Study":
-        """Open a window given in ISO 8601; an empty end of it is the data's own."""
+    def open(
+        cls, data_dir: str | Path = "", start: str = "", end: str = "", devices: str = ""
+    ) -> "Study":
+        """Open a window given in ISO 8601; an empty end of it is the data's own.
+
+        A date alone is its midnight at the site; the hours that its ends cut are of the window,
+        for the marts hold whole hours. `devices` are names or ids, comma separated;
+        empty: all. Raises ConfigError for what is no instant and for a device nobody knows.
+        """
         paths, config = Paths.at(data_dir), settings.load()
         first, last = study_frames.extent(paths)
-        window_start = parse_instant(start) if start else first
-        window_end = parse_instant(end) if end else last
-        return cls(paths, config, window_start, max(window_start, window_end))
+        zone = origins.site(paths, config.site).time_zone
+        window_start = floor_hour(study_frames.instant(start, zone)) if start else first
+        window_end = study_frames.full_hour(study_frames.instant(end, zone)) if end else last
+        chosen = study_frames.chosen(paths, registry.names(paths, config.devices), devices)
+        return cls(paths, config, window_start, max(window_start, window_end), chosen)
+
+    @cached_property
+    def successors(self) -> dict[str, str]:
+        """The newest id of each device that was paired again, by each of its ids before."""
+        own = {str(d["id"]): d.get("replaces") for d in registry.known(self.paths)}
+        found: dict[str, str] = {}
+        for newest in own.keys() - {*own.values()}:
+            before = own[newest]
+            while before and before not in found:
+                found[before] = newest
+                before = own.get(before)
+        return found
+
+    @property
+    def whole(self) -> "Study":
+        """The same window of all devices: what fell together is only seen there."""
+        return replace(self, devices=()) if self.devices else self
+
+    def own(self, frame: DataFrame) -> DataFrame:
+        """The rows of the chosen devices; all where none was chosen."""
+        if not self.devices:
+            return frame
+        return frame[frame["device_id"].isin(self.devices)].reset_index(drop=True)
 
     @property
     def time_zone(self) -> str:
@@ -94,6 +130,7 @@ class Study:
     def _named(self, frame: DataFrame) -> DataFrame:
         """The newest name of each device: one device is one row of a table, renamed or not."""
         names = registry.names(self.paths, self.config.devices)
+        frame = self.own(frame)
         return frame.assign(device_name=frame["device_id"].map(lambda own: names.get(own, own)))
 
     @cached_property
@@ -136,7 +173,11 @@ class Study:
 
     @cached_property
     def mains(self) -> list[str]:
-        """Ids of the meters that see the whole house: as the user or the source names them.
+        """Ids of the meters that see the whole house, where they are among the devices chosen."""
+        return [own for own in self._mains() if not self.devices or own in self.devices]
+
+    def _mains(self) -> list[str]:
+        """Those that the user or the source names.
 
         Otherwise the only meter there is, or the only metering breaker: of several, nobody
         can tell which sees the house and which a shower.
@@ -156,16 +197,7 @@ class Study:
     @cached_property
     def rows(self) -> int:
         """Staged rows with an event in the window."""
-        if not warehouse.has_rows(self.paths.staging):
-            return 0
-        query = (
-            "SELECT count(*) AS rows FROM read_parquet($files) "
-            "WHERE event_time >= $start AND event_time < $end"
-        )
-        with warehouse.connect() as connection:
-            files = warehouse.partitions(self.paths.staging)
-            parameters = {"files": files, "start": self.start, "end": self.end}
-            return int(warehouse.frame(connection, query, parameters)["rows"][0])
+        return study_frames.rows(self.paths, (self.start, self.end), self.devices)
 
     def _read(self, table: str, time: str, start: datetime | None = None) -> DataFrame:
         found = study_frames.window(self.paths, table, time, start or self.start, self.end)
@@ -177,7 +209,7 @@ class Study:
         return Vintage(
             start=self.start,
             end=self.end,
-            newest_event=study_frames.newest(self.paths, self.end),
+            newest_event=study_frames.newest(self.paths, self.end, self.devices),
             coverage=coverage.share(coverage.metering(self.hourly), self.start, self.end),
             rows=self.rows,
             content_hash=study_frames.content_hash(self.hourly),
@@ -187,12 +219,13 @@ class Study:
 
     def page(self, notebook: str, run_dir: str = "", **parameters: Any) -> Page:
         """Where the notebook's figures and numbers go, with what they stand on."""
+        chosen = {"devices": ", ".join(self.devices)} if self.devices else {}
         return Page.open(
             self.paths,
             notebook,
             vintage=self.vintage(),
             time_zone=self.time_zone,
-            parameters=parameters,
+            parameters=parameters | chosen,
             run_dir=run_dir,
         )
 
@@ -214,7 +247,6 @@ def _with_undated(days: DataFrame, between: DataFrame) -> DataFrame:
 
 def _day_s(days: DataFrame, time_zone: str) -> "pd.Series[float]":
     """The length of each local date. [s]"""
-    start = days["local_date"].dt.tz_localize(time_zone)
-    end = (days["local_date"] + pd.Timedelta(days=1)).dt.tz_localize(time_zone)
+    start, end = coverage.midnights(days["local_date"], time_zone)
     length: pd.Series[float] = (end - start).dt.total_seconds()
     return length

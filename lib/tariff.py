@@ -14,6 +14,7 @@ import pandas as pd
 from pandas import DataFrame, DatetimeIndex, Series
 
 from lib import bill, posts, uncertainty
+from lib.coverage import midnights
 from lib.energy import REST
 from lib.meters import ENOUGH, METERS
 from lib.posts import PEAK, POSTS, UNPLACED
@@ -75,15 +76,17 @@ def with_rest(split: DataFrame, mains: Iterable[str]) -> DataFrame:
     """Devices behind the mains meter, and what the meter saw beyond them in each post. [Wh]
 
     The rest is signed, so that devices and rest add up to the house on each date with the
-    mains meter; it is negative where meters disagree by more than the unmeasured load.
+    mains meter; it is negative where meters disagree by more than the unmeasured load. A date
+    without the meter has no rest: its devices used what they measured, as in `energy.with_rest`.
     """
     is_mains = split["device_id"].isin(list(mains))
     if not is_mains.any():
         return split
     keys = ["local_date", "post"]
     of_house = split[is_mains].groupby(keys)["energy_wh"].sum()
-    own = split[~is_mains & split["local_date"].isin(of_house.index.get_level_values(0))]
-    rest_wh = of_house.sub(own.groupby(keys)["energy_wh"].sum(), fill_value=0.0)
+    own = split[~is_mains]
+    seen = own[own["local_date"].isin(of_house.index.get_level_values(0))]
+    rest_wh = of_house.sub(seen.groupby(keys)["energy_wh"].sum(), fill_value=0.0)
     rest = rest_wh.reset_index().assign(device_id="", device_name=REST)
     return pd.concat([own, rest], ignore_index=True)
 
@@ -178,8 +181,7 @@ def coverage(
     devices = max(hourly["device_id"].nunique(), 1)
     observed_s = hourly.groupby(local)["alive_s"].sum() / devices
     dates = pd.Series(days).reset_index(drop=True)
-    first = dates.dt.tz_localize(time_zone)
-    last = (dates + pd.Timedelta(days=1)).dt.tz_localize(time_zone)
+    first, last = midnights(dates, time_zone)
     start, end = (pd.Timestamp(edge).tz_convert(time_zone) for edge in window)
     inside = last.mask(last > end, end) - first.mask(first < start, start)
     return DataFrame(

@@ -150,7 +150,9 @@ def _uncovered(costs: DataFrame, total_wh: float, *, metered: bool) -> Finding:
         text = "Não há medidor geral: o custo é só o do que as tomadas mediram, e não a fatura; "
         text += "o mínimo faturável não é aplicado."
         return Finding("tcc.tariff.plugs_only", text, {"energy_wh": total_wh})
-    rest_wh = float(costs.loc[costs["device_name"] == REST, "energy_wh"].sum())
+    rest = costs[costs["device_name"] == REST]
+    rest_wh = float(rest["energy_wh"].sum())
+    total_wh = float(costs.loc[costs["local_date"].isin(rest["local_date"]), "energy_wh"].sum())
     if rest_wh < 0 or total_wh <= 0:
         text = "Os dispositivos somam mais que o medidor geral: não se sabe o que falta medir."
         return Finding("tcc.tariff.rest_negative", text, {"energy_wh": rest_wh})

@@ -78,13 +78,18 @@ def quantum(energies_wh: "Series[float]", meters: "Series[str]") -> float:
     return math.sqrt(squares)
 
 
-def dead_band(power_w: "Series[float]") -> "Series[float]":
-    """By how much power may be off before a plug says so: 20 %, of small loads 3 W. [W]
+def dead_band(
+    power_w: "Series[float]", highest_w: "Series[float] | None" = None
+) -> "Series[float]":
+    """By how much a mean power may be off, at most, before a plug says so. [W]
 
     Below 20 W a plug sends changes above 3 W, else those of 20 % (developer.tuya.com,
-    "Electrical service", Wi-Fi).
+    "Electrical service", Wi-Fi). `highest_w` are the highest powers that the means are of:
+    a mean of 10 W may be of 0 and 1000 W, and is off by most where it is of nothing between.
     """
-    return (DEAD_BAND_SHARE * power_w).mask(power_w < SMALL_LOAD_W, SMALL_LOAD_CHANGE_W)
+    highest = power_w if highest_w is None else highest_w
+    slope = DEAD_BAND_SHARE - SMALL_LOAD_CHANGE_W / highest.where(highest >= SMALL_LOAD_W)
+    return SMALL_LOAD_CHANGE_W + power_w * slope.fillna(0.0)
 
 
 def unobserved(daily: DataFrame, demand_w: "Series[float]", span_s: float) -> "Series[float]":
@@ -92,9 +97,10 @@ def unobserved(daily: DataFrame, demand_w: "Series[float]", span_s: float) -> "S
 
     The time without observation at the device's highest demand of 15 minutes. Nothing of a total:
     it goes on counting, and its growth is in the window's sum. Energy lies between the sum
-    without and the sum with this; nothing is added to any sum. `daily` as `chosen` gives it.
+    without and the sum with this; nothing is added to any sum. Missing where a demand is: what has
+    no power has no bound. `daily` as `chosen` gives it.
     """
     own = daily.groupby("device_id").agg(alive_s=("alive_s", "sum"), meter=("meter", "first"))
     missing_s = (span_s - own["alive_s"]).clip(lower=0)
-    bound_wh = missing_s * demand_w.reindex(own.index) / 3600
+    bound_wh = (missing_s * demand_w.reindex(own.index) / 3600).mask(missing_s == 0, 0.0)
     return pd.Series(bound_wh.mask(own["meter"] == "total", 0.0), name="unobserved_wh")

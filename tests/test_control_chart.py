@@ -337,6 +337,18 @@ def test_a_day_badly_observed_or_not_over_is_never_fed_to_a_chart() -> None:
     assert series(missing)["fridge"]["valid"].tolist() == [True] * 4 + [False] + [True] * 5
 
 
+def test_a_device_that_was_paired_again_stays_in_the_sum_of_the_house() -> None:
+    old = daily([100.0, 100.0, 40.0], device="old", coverage=[1.0, 1.0, 0.4])
+    new = daily([60.0, 100.0], device="new", coverage=[0.6, 1.0])
+    new["local_date"] += pd.Timedelta(days=2)
+    rows, end = pd.concat([daily([10.0] * 4), old, new]), datetime(2030, 1, 1, tzinfo=UTC)
+    found = monitor.series(rows, (), end, ZONE, {"old": "new"})[monitor.HOUSE_ID]
+    assert found["energy_wh"].tolist() == [110.0] * 4
+    assert found["valid"].all(), "the day of the pairing too: each part of it was observed"
+    apart = monitor.series(rows, (), end, ZONE)[monitor.HOUSE_ID]
+    assert not apart["valid"][[0, 1, 3]].any(), "of two devices one is missing"
+
+
 def test_without_a_meter_of_all_the_house_is_the_sum_on_days_that_have_every_device() -> None:
     a, b = daily(usual(10)), daily(usual(10), device="tv").drop(index=2)
     found = series(a, b, mains=())

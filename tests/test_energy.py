@@ -7,7 +7,7 @@ import pytest
 from pandas import DataFrame
 from pydantic import ValidationError
 
-from lib import coverage, energy, uncertainty
+from lib import coverage, energy, indicators_load, uncertainty
 from lib.config import Co2, Co2Factor, Config, Device
 from tests.rows import at
 
@@ -244,6 +244,26 @@ def test_without_any_factor_there_is_no_emission() -> None:
     assert energy.co2(year_of_days("2026-01-01", 2)[:0], []).empty
 
 
+def test_a_part_of_the_emission_does_not_pass_for_all_of_it() -> None:
+    emissions = energy.co2(year_of_days("2010-12-31", 2), FACTORS)
+    assert emissions["co2_kg"].notna().tolist() == [False, True]
+    total = indicators_load.of_co2(emissions)["co2.total"]
+    assert math.isnan(float(total.value)), "2010 has no factor"
+    known = indicators_load.of_co2(emissions[1:])["co2.total"]
+    assert known.value == pytest.approx(0.0292)
+
+
+def test_a_share_is_of_the_dates_that_the_mains_meter_has() -> None:
+    own = [("plug", day, 100, NAN, NAN) for day in (10, 11, 12)]
+    daily = energy.chosen(days(*own, ("meter", 10, NAN, 400, NAN)))
+    shown = energy.with_rest(daily, ["meter"])
+    table = energy.by_device(shown, 3 * 86400, 400).set_index("device_name")
+    assert table["energy_kwh"].to_dict() == {"Plug": 0.3, energy.REST: 0.3}
+    assert table["share_pct"].to_dict() == {"Plug": 25.0, energy.REST: 75.0}
+    alone = energy.by_device(daily[:3], 3 * 86400, 300)
+    assert alone["share_pct"].tolist() == [100.0]
+
+
 def test_a_year_has_one_factor() -> None:
     with pytest.raises(ValidationError, match="more than one factor"):
         Co2(factors=(FACTORS[0], FACTORS[0]))
@@ -287,9 +307,17 @@ def test_a_held_power_may_be_off_by_what_a_plug_does_not_report() -> None:
     assert uncertainty.dead_band(pd.Series([0.0, 10, 20, 1000])).tolist() == [3, 3, 4, 200]
 
 
+def test_the_dead_band_of_a_mean_is_no_less_than_that_of_what_it_is_of() -> None:
+    half = uncertainty.dead_band(pd.Series([50.0, 500.0, 9.5]), pd.Series([100.0, 1000.0, 19.0]))
+    assert half.tolist() == pytest.approx([(3 + 20) / 2, (3 + 200) / 2, 3.0])
+
+
 def test_unobserved_time_is_an_interval_and_no_energy() -> None:
     daily = energy.chosen(days(("a", 10, 1000, NAN, NAN), ("b", 10, NAN, 1000, NAN)))
     demand_w = pd.Series({"a": 500.0, "b": 500.0})
     bound_wh = uncertainty.unobserved(daily, demand_w, 86400 + 7200)
     assert bound_wh.to_dict() == {"a": 1000, "b": 0}  # a total goes on counting
     assert uncertainty.unobserved(daily, demand_w, 3600).sum() == 0
+    unknown = uncertainty.unobserved(daily, demand_w[1:], 86400 + 7200)
+    assert math.isnan(unknown["a"]), "what has no power has no bound, and none is zero"
+    assert uncertainty.unobserved(daily, demand_w[1:], 86400).to_dict() == {"a": 0, "b": 0}

@@ -113,6 +113,13 @@ def test_the_meter_of_the_mains_is_believed_before_the_plugs() -> None:
     assert gap_causes.verdicts(events, energy[1:], ["mains"]).tolist() == [POWER]
 
 
+def test_of_a_fall_of_less_than_three_minutes_nobody_can_say_that_the_power_failed() -> None:
+    """Shorter events are PRODIST's VTCD, which reports on change cannot show."""
+    events, dark = gap_causes.together(FALL, HOUSE), (0, "a", 0.0, 60.0)
+    assert gap_causes.verdicts(events, used(dark, hours=2 / 60)).tolist() == [JOINT]
+    assert gap_causes.verdicts(events, used(dark, hours=3 / 60)).tolist() == [POWER]
+
+
 def test_a_part_of_the_house_that_falls_together_is_no_power_cut() -> None:
     house = seen(*"abcdefgh")
     found = classes(FALL[:3], house, used((0, "a", 0.0, 60.0)))

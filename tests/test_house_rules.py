@@ -17,24 +17,29 @@ from lib.paths import NOTEBOOKS, ROOT
 # An arrow between modules runs one way: a layer imports itself and the layers above it.
 LAYERS = {
     "ground": "errors paths times files findings datapoints portuguese "
-    "settings credentials sections tariff_settings config tuya_codes progress spans contract",
+    "contents settings credentials sections tariff_settings config tuya_codes progress spans "
+    "contract",
     "demo house": "demo",
     "border and stores": "transport pace tuya tuya_logs raw journal attempts usage archive found "
-    "registry registry_lists registry_findings origins sources warehouse checks bookmark notify",
+    "registry registry_lists registry_findings origins sources warehouse checks bookmark notify "
+    "store_dates",
     "steps": "plan budget ingest collected answers refusals staging staging_files staging_pool "
-    "staging_findings staged_date held marts quarantine",
+    "staging_findings staging_again staging_left_out staged_date held marts marts_state "
+    "marts_tables chosen_dates quarantine",
     "analysis": "energy meters load cycles standby uncertainty voltage voltage_error "
     "voltage_meters voltage_house spc run_length residuals baseline baseline_file detection "
     "monitor spc_findings tariff tariff_rates tariff_findings white_tariff bill posts coverage "
     "gap_causes cadence quality quality_findings loss_causes losses loss_sums status alarm_kinds "
     "alarms",
-    "page": "figures plots plots_load plots_coverage plots_voltage plots_spc plots_detection "
-    "plots_tariff values latex latexmk page typesetting monograph study study_frames indicators "
+    "page": "thumbnails figures plots plots_load plots_coverage plots_voltage plots_spc "
+    "plots_detection plots_tariff values latex latexmk page provenance typesetting claim_language "
+    "claims manuscript text_findings latexdiff monograph study study_frames indicators "
     "indicators_load indicators_voltage indicators_spc indicators_tariff indicators_quality "
     "tables tables_voltage tables_spc explore",
-    "run": "notebooks history steps pipeline doctor doctor_checks "
-    "doctor_cloud doctor_store doctor_schedule runs run_list run_pages schedules schedule_places",
-    "doors": "cli cli_data cli_quarantine cli_schedule terminal",
+    "run": "kernel_server kernels notebooks history steps grounds execution pipeline doctor "
+    "doctor_checks doctor_cloud doctor_store doctor_schedule freshness runs run_list run_pages "
+    "schedules schedule_places",
+    "doors": "cli cli_data cli_page cli_quarantine cli_schedule terminal",
 }
 RANK = {name: rank for rank, names in enumerate(LAYERS.values()) for name in names.split()}
 JOB_BOUNDARIES = {"lib/notebooks.py", "lib/pipeline.py"}  # where any failure becomes a report

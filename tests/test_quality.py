@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas import DataFrame, Series
 
-from lib import cadence, coverage, energy, plots_coverage, quality, quality_findings
+from lib import cadence, coverage, energy, plots_coverage, quality, quality_findings, tables
 from lib import indicators_quality as page_of
 from lib.findings import Finding, dump
 from lib.gap_causes import CLASS_NAMES
@@ -80,31 +80,51 @@ def house(*rows: tuple[str, float]) -> DataFrame:
     """Days of one device: date and coverage; 1 kWh an observed day."""
     found = DataFrame(rows, columns=["local_date", "coverage"])
     found["local_date"] = pd.to_datetime(found["local_date"])
-    return found.assign(device_id="a", energy_wh=1000 * found["coverage"])
+    counted_wh = dict.fromkeys(("energy_wh", "energy_wh_increment"), 1000 * found["coverage"])
+    found = found.assign(device_id="a", device_name="A", **counted_wh)
+    return found.assign(energy_wh_total=math.nan, energy_wh_integral=math.nan)
+
+
+def months_of(*rows: tuple[str, float]) -> DataFrame:
+    return coverage.scaled(energy.monthly(house(*rows)))
 
 
 def test_a_month_is_valid_from_nine_tenths_of_valid_days() -> None:
     """eemeter sufficiency_criteria.py: min_fraction_daily_coverage 0.9 (quality.eemeter)."""
     april = [(f"2026-04-{day:02d}", 0.9 if day > 3 else 0.89) for day in range(1, 31)]
-    months = coverage.months(house(*april))
+    months = months_of(*april)
     assert months[["days", "valid_days"]].to_numpy().tolist() == [[30, 27]]
-    assert months["is_valid"].tolist() == [True]
-    worse = coverage.months(house(*april[:-1], ("2026-04-30", 0.5)))
-    assert worse["is_valid"].tolist() == [False]
+    assert months["valid"].tolist() == [True]
+    worse = months_of(*april[:-1], ("2026-04-30", 0.5))
+    assert worse["valid"].tolist() == [False]
 
 
 def test_a_date_without_rows_was_not_observed_and_is_never_filled_in() -> None:
-    months = coverage.months(house(("2026-03-01", 1.0), ("2026-03-10", 1.0), ("2026-04-01", 1.0)))
-    assert months["days"].tolist() == [31, 1]
-    assert months["coverage"].tolist() == pytest.approx([2 / 31, 1.0])
+    months = months_of(("2026-03-01", 1.0), ("2026-03-10", 1.0), ("2026-04-01", 1.0))
+    assert months["days"].tolist() == [31, 30]
+    assert months["coverage_pct"].tolist() == pytest.approx([200 / 31, 100 / 30])
     assert months["energy_kwh"].tolist() == pytest.approx([2.0, 1.0])
-    assert math.isnan(months["scaled_kwh"][0]), "too little was observed to estimate the rest"
-    assert months["scaled_kwh"][1] == pytest.approx(1.0)
-    assert coverage.months(house()).empty
-    assert page_of.monthly(coverage.months(house())).empty
-    shown = page_of.monthly(months)
-    assert shown["month_name"].tolist() == ["mar. 2026", "abr. 2026"]
-    assert shown["valid_text"].tolist() == ["não", "sim"]
+    assert months["scaled_kwh"].isna().all(), "too little was observed to estimate the rest"
+    assert months_of().empty
+    shown = tables.shown(months, page_of.MONTHLY)
+    assert shown["Mês"].tolist() == ["mar. 2026", "abr. 2026"]
+    assert shown["Mês válido"].tolist() == ["não", "não"]
+
+
+def test_a_month_that_the_window_cuts_is_estimated_from_the_whole_month_or_not_at_all() -> None:
+    ten = [(f"2026-04-{day:02d}", 1.0) for day in range(1, 11)]
+    twenty = [(f"2026-04-{day:02d}", 1.0) for day in range(1, 21)]
+    assert months_of(*ten)["scaled_kwh"].isna().all(), "a third says nothing of the month"
+    found = months_of(*twenty)
+    assert found["scaled_kwh"].tolist() == pytest.approx([30.0])
+    assert found["valid"].tolist() == [False], "as the energy chapter says of the same month"
+
+
+def test_a_month_of_which_nobody_asked_anything_has_its_row() -> None:
+    months = months_of(("2026-01-31", 1.0), ("2026-03-01", 1.0))
+    assert months["month_name"].tolist() == ["jan. 2026", "fev. 2026", "mar. 2026"]
+    assert months["coverage_pct"][1] == 0 and months["valid_days"].tolist() == [1, 0, 1]
+    assert math.isnan(months["energy_kwh"][1]), "unobserved is not zero"
 
 
 # ---- Gap limits: emoncms ------------------------------------------------------------------
@@ -260,8 +280,10 @@ def test_power_beyond_voltage_times_current_is_found(store: Paths) -> None:
     rows += [report("10 14:00", "cur_power", "9000")]
     keep(store, rows)
     build(store)
-    (found,) = quality.impossible_power(store, at("10")).to_dict("records")
+    (found,) = quality.impossible_power(store, at("10"), at("11")).to_dict("records")
     assert (found["reports"], found["impossible"]) == (4, 1), "1.1 x 127 V x 1 A, and 1 W beside"
+    (early,) = quality.impossible_power(store, at("10"), at("10 12:00")).to_dict("records")
+    assert (early["reports"], early["impossible"]) == (2, 0), "what comes later is not of the time"
 
 
 def test_an_event_after_its_own_collection_is_from_the_future(store: Paths) -> None:
@@ -291,10 +313,10 @@ def test_what_came_again_adds_nothing_and_conflicts_are_those_staging_told_of(
     }
     codes = quality.codes(store, at("10"), at("11"))
     leaps = quality.counters(store, at("10"), at("11"))
-    product = quality.impossible_power(store, at("10"))
+    product = quality.impossible_power(store, at("10"), at("11"))
     checks = quality.summary(quality.repeated(store), codes, *nothing_beyond(), leaps, product)
     assert checks["found"].tolist() == [2, 2, 0, 0, 0, 0, 0, 0, 0]
-    numbers = page_of.of_checks(checks, coverage.months(house()))
+    numbers = page_of.of_checks(checks, months_of())
     assert numbers["qualidade.repetidas"].value == 2
     assert numbers["qualidade.saltos"].value == 0
 
@@ -323,13 +345,27 @@ def test_a_device_is_stale_after_twice_its_usual_silence() -> None:
     assert numbers["qualidade.horizonte_h"].value == 168
 
 
+def test_a_window_of_the_past_does_not_make_a_device_silent(store: Paths) -> None:
+    keep(store, [report(f"{day} {hour:02d}:00", "cur_power", "1") for day in (10, 11, 12)
+                 for hour in range(24)])  # fmt: skip
+    build(store)
+    end, now = at("11"), at("12 23:30")
+    codes = quality.codes(store, at("10"), end)
+    signs = cadence.signs_of_life(cadence.of(store, end, 1, 10))
+    heard = quality.until_now(store, codes, end, now)
+    fresh = quality.freshness(heard, signs, now)
+    assert fresh["age_h"].tolist() == pytest.approx([0.5])
+    assert quality_findings.stale(fresh, {}, now) == []
+    assert quality.until_now(store, codes, now, now) is codes
+
+
 def test_an_empty_store_gives_empty_answers(store: Paths) -> None:
     start, end = at("10"), at("11")
     codes = quality.codes(store, start, end)
     bounds = quality.limits(codes, 127, 2000, [])
     assert quality.outside(store, codes, bounds, start, end).empty
     assert quality.counters(store, start, end).empty
-    assert quality.impossible_power(store, start).empty
+    assert quality.impossible_power(store, start, end).empty
     assert quality.repeated(store) == dict.fromkeys(
         ("received", "staged", "conflicting", "quarantined"), 0
     )
@@ -430,4 +466,10 @@ def test_a_window_cuts_the_ledger_of_losses() -> None:
     )
     assert coverage.within(lost)["lost_s"].sum() == 3 * DAY_S
     assert coverage.within(lost, at("11"), at("12"))["lost_s"].tolist() == [DAY_S]
-    assert energy.ENOUGH == coverage.ENOUGH
+
+
+def test_of_two_devices_of_one_name_the_silent_one_is_told() -> None:
+    hours = DataFrame(
+        {"device_id": ["a", "b"], "device_name": ["Lâmpada"] * 2, "alive_s": [3600.0, 0.0]}
+    )
+    assert [one.data["device"] for one in coverage.never_heard(hours)] == ["Lâmpada"]

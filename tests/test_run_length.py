@@ -161,3 +161,12 @@ def test_parameters_of_four_weeks_leave_little_of_the_nominal_run_length() -> No
     assert float(np.quantile(four_weeks, 0.1)) < 100
     assert float(np.median(five_years)) == pytest.approx(nominal, rel=0.1)
     assert (np.diff(four_weeks) >= 0).all() and np.isfinite(four_weeks).all()
+
+
+def test_a_head_start_shortens_the_run_of_charts_on_estimates_too() -> None:
+    plain = run_length.with_estimates(0.5, 5, 28, runs=60)
+    fast = run_length.with_estimates(0.5, 5, 28, runs=60, head_start=0.5)
+    assert (fast < plain).all()
+    nominal = run_length.cusum_two_sided(0.5, 5, 0.0, 0.5)
+    certain = run_length.with_estimates(0.5, 5, 20_000, runs=20, head_start=0.5)
+    assert float(np.median(certain)) == pytest.approx(nominal, rel=0.05)

@@ -15,6 +15,7 @@ from pandas import DataFrame
 
 from lib import (
     bill,
+    energy,
     indicators_tariff,
     plots_tariff,
     posts,
@@ -537,6 +538,31 @@ def test_devices_and_rest_add_up_to_the_mains_meter() -> None:
     assert tariff.with_rest(split, []) is split
 
 
+def test_on_a_date_without_the_mains_meter_a_device_keeps_what_it_measured() -> None:
+    """As in the energy chapter: the same device has the same kWh in both."""
+    hours = hourly(meter=[100.0] * 24, tv=[30.0] * 48)
+    split = split_of(hours)
+    shown = tariff.with_rest(split, ["meter"])
+    sums = shown.groupby("device_name")["energy_wh"].sum()
+    assert sums.to_dict() == {"Tv": 1440.0, "Demais cargas": 2400.0 - 720.0}
+    dates = pd.to_datetime(["2026-03-02", "2026-03-03"])
+    daily = DataFrame(
+        {
+            "device_id": ["meter", "tv", "tv"],
+            "device_name": ["Meter", "Tv", "Tv"],
+            "local_date": [dates[0], *dates],
+            "energy_wh": [2400.0, 720.0, 720.0],
+            "alive_s": 86400.0,
+            "coverage": 1.0,
+            "meter": "increment",
+        }
+    )
+    days = energy.with_rest(daily, ["meter"]).groupby("device_name")["energy_wh"].sum()
+    assert days.to_dict() == sums.to_dict()
+    (found, _) = tariff_findings.of_house_data(shown, CEMIG, ["meter"], "BR")
+    assert found.data["share"] == pytest.approx(0.7), "of the dates that the meter saw"
+
+
 def test_cost_of_a_device_by_both_tariffs_with_flag_and_taxes(
     rates: tariff_rates.Reference,
 ) -> None:
@@ -656,7 +682,8 @@ def test_with_rates_the_house_stands_beside_the_limit(rates: tariff_rates.Refere
     assert line["limit_pct"].iloc[0] == pytest.approx(100 * 0.25 / 1.25)
     assert line["house_peak_pct"].iloc[0] == pytest.approx(12.5)
     numbers = indicators_tariff.of_white(costs, by_day)
-    assert numbers["tarifa.branca_diferenca"].value == pytest.approx(18.2 - 19.2)
+    assert numbers["tarifa.branca_diferenca"].value == pytest.approx(19.2 - 18.2)
+    assert numbers["tarifa.branca_sentido"].value == "a menos"
 
 
 def test_without_rates_the_shares_stand_and_the_comparison_does_not() -> None:
@@ -669,6 +696,7 @@ def test_without_rates_the_shares_stand_and_the_comparison_does_not() -> None:
     assert white_tariff.line(costs, by_day, 0.01).empty
     shown = {k: v.shown()["value"] for k, v in indicators_tariff.of_white(costs, by_day).items()}
     assert shown["tarifa.branca_energia"] == shown["tarifa.branca_limite_ponta"] == "—"
+    assert shown["tarifa.branca_diferenca"] == shown["tarifa.branca_sentido"] == "—"
     assert shown["tarifa.convencional_energia"] == pytest.approx(24 * 858.58 / 1e6)
 
 

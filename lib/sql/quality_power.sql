@@ -1,5 +1,5 @@
 -- Reports in which the power is more than voltage times current allow, of each device.
--- Grain: one device. Needs the table units; parameters $files, $since, $tolerance, $slack_w and the
+-- Grain: one device. Needs the table units; parameters $files, $since, $until, $tolerance, $slack_w and the
 -- codes $powers, $voltages, $currents.
 -- Data points of one report are stamped up to some 200 ms apart: rows that follow each other
 -- within half a second are one report; of it, one value of each is needed.
@@ -13,7 +13,7 @@ WITH rows AS (
         END AS what
     FROM read_parquet($files, hive_partitioning = false)
     JOIN units USING (unit)
-    WHERE event_time >= $since AND value_num IS NOT NULL
+    WHERE event_time >= $since AND event_time < $until AND value_num IS NOT NULL
         AND (list_contains($powers, code) OR list_contains($voltages, code) OR list_contains($currents, code))
 ),
 apart AS (
