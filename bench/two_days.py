@@ -15,23 +15,30 @@ stage and build.
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from dagster import AssetKey, DagsterInstance, build_schedule_context
 
 from bench import passes
-from lib import config, held, runs, spans
+from lib import config, held, page, runs, spans
 from lib.journal import Journal
 from lib.paths import ROOT, Paths
+from lib.pipeline import ANALYSE
 from lib.times import HOUR, iso, parse_instant
 from orchestration.definitions import defs
 
 BEGIN = datetime(2026, 4, 20, 15, tzinfo=UTC)
+VALUES_OF = {f"{name}.json" for name in ANALYSE}
+MARGIN = timedelta(seconds=config.Config().ingestion.margin_s)  # questions end so long before
+AGES = re.compile("latencia")
 PREPARED = ("raw_tuya_logs", "staging_tuya_logs", "marts")
 
 
@@ -97,7 +104,11 @@ class House:
         entries = Journal(self.paths.journal).all()
         for (device, _), own in held.by_date(entries, config.load().ingestion).items():
             found.setdefault(device, []).extend(own)
-        return {d: left for d, own in found.items() if (left := spans.missing((begin, end), own))}
+        return {
+            d: left
+            for d, own in found.items()
+            if (left := spans.missing((begin, end), spans.merge(own)))
+        }
 
 
 def lived(folder: Path, hours: int, *, kill: int, skip: int, whole: bool) -> House:
@@ -116,6 +127,29 @@ def lived(folder: Path, hours: int, *, kill: int, skip: int, whole: bool) -> Hou
     return house
 
 
+def leaves(plain: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Every single value of a JSON file, by where it stands."""
+    if isinstance(plain, dict | list):
+        pairs = plain.items() if isinstance(plain, dict) else enumerate(plain)
+        for key, value in pairs:
+            yield from leaves(value, f"{name}/{key}")
+    else:
+        yield name, plain
+
+
+def told_otherwise(one: Paths, other: Paths, file: str) -> list[str]:
+    """Where two stores' values differ, one by one; ages of rows as they came are left out.
+
+    Rows of a killed or skipped hour truly came later.
+    """
+    pair = [paths.generated / page.VALUES / file for paths in (one, other)]
+    if not all(values.exists() for values in pair):
+        return [file]
+    first, second = (dict(leaves(json.loads(values.read_text("utf-8")))) for values in pair)
+    names = sorted(n for n in first.keys() | second.keys() if first.get(n) != second.get(n))
+    return [f"{file}{name}" for name in names if not AGES.search(name)]
+
+
 def main() -> int:
     """Read the command line; the exit code: 1 where the two differ or a stretch is unasked."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -130,8 +164,11 @@ def main() -> int:
         disturbed = lived(folder / "disturbed", **rest, kill=given.kill, skip=given.skip)
         quiet = lived(folder / "undisturbed", **rest, kill=0, skip=0)
         one, other = (passes.state(house.paths, config.load()) for house in (disturbed, quiet))
-        wrong = sorted(n for n in one.keys() | other.keys() if one.get(n) != other.get(n))
-        end = BEGIN + (given.hours - 1) * HOUR
+        apart = sorted(n for n in one.keys() | other.keys() if one.get(n) != other.get(n))
+        wrong = [n for n in apart if n not in VALUES_OF]
+        for file in VALUES_OF & {*apart}:
+            wrong += told_otherwise(disturbed.paths, quiet.paths, file)
+        end = BEGIN + given.hours * HOUR - MARGIN
         unasked = disturbed.unasked(BEGIN, end) | quiet.unasked(BEGIN, end)
     print(f"{len(one)} contents compared, {len(wrong)} different: {', '.join(wrong[:8]) or 'none'}")
     print(f"devices with a stretch of the days unasked: {len(unasked)}")

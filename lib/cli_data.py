@@ -152,10 +152,13 @@ def sql(
 
     from lib import warehouse
 
+    def ask() -> None:
+        with warehouse.answer(Paths.at(data_dir), query) as found:
+            _write_csv(found, csv_file) if csv_file else _print_rows(found, rows)
+
     with told():
-        try:
-            with warehouse.answer(Paths.at(data_dir), query) as found:
-                _write_csv(found, csv_file) if csv_file else _print_rows(found, rows)
+        try:  # what was printed cannot be printed again
+            ask() if csv_file == "-" else warehouse.settled(ask)
         except duckdb.Error as error:
             message = " ".join(str(error).partition("\n\nLINE ")[0].split())
             terminal.print_error(err, error, message)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lib import grounds, history, kernels, notebooks
+from lib import grounds, history, kernels, notebooks, warehouse
 from lib.errors import LatexMissing, NothingToPrint, PipelineError
 from lib.journal import Journal
 from lib.paths import NOTEBOOKS
@@ -47,6 +47,8 @@ def _settle(this: Run, step: Step, show: Show) -> str:
     ground = grounds.of(this.paths, this.config, notebook(name), given, judges)
     if earlier := None if anew else grounds.standing(this.paths, name, ground):
         this.kept[name] = earlier
+        if name in PREPARE:  # no ground of anything: it may be gone, locked or of another folder
+            warehouse.refresh_catalogue(this.paths)
         show(name)(1, 1, "unchanged")
         return UNCHANGED
     _execute(this, name, given, show)

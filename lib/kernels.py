@@ -181,7 +181,10 @@ def close() -> None:
 
 def imported(notebook: Path) -> list[str]:
     """The modules that the cells of a notebook import; none where one cannot be read."""
-    cells = json.loads(notebook.read_text("utf-8"))["cells"]
+    try:
+        cells = json.loads(notebook.read_text("utf-8"))["cells"]
+    except (OSError, ValueError, LookupError):
+        return []  # whoever runs it says so
     codes = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     return [name for code in codes for name in imports(code)]
 

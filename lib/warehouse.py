@@ -4,12 +4,12 @@ Belongs here: how SQL is run and where its files lie. Does not belong here: what
 table holds (`schema.toml`).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # at run time only where a DataFrame is made: it takes time a
     import pandas as pd
 
 Connection = duckdb.DuckDBPyConnection
+Answer = TypeVar("Answer")
+ASKED_AGAIN = 4  # times; a file is replaced once an hour
 When = datetime | str | float  # an instant, as ISO text, or days back from the newest row
 
 
@@ -82,9 +84,24 @@ def has_rows(folder: Path) -> bool:
     return folder.exists() and any(folder.glob("event_date=*/data_0.parquet"))
 
 
+def settled(ask: Callable[[], Answer]) -> Answer:
+    """The answer to a question, asked again where a file was replaced while DuckDB read it.
+
+    It opens a file more than once for a query, by name. Of two versions it makes an error, never
+    rows; one of a spoilt file comes each time, and is raised.
+    """
+    for _ in range(ASKED_AGAIN):
+        try:
+            return ask()
+        except duckdb.Error as error:
+            if type(error) is not duckdb.Error and not isinstance(error, duckdb.IOException):
+                raise
+    return ask()
+
+
 def frame(connection: Connection, query: str, parameters: dict[str, Any]) -> "pd.DataFrame":
     """The result of a query as a DataFrame; instants in UTC."""
-    table = connection.sql(query, params=parameters).to_arrow_table()
+    table = settled(lambda: connection.sql(query, params=parameters).to_arrow_table())
     result: pd.DataFrame = table.to_pandas(date_as_object=False)
     return result
 

@@ -38,6 +38,7 @@ from lib.errors import ConfigError, NotebookFailed, SourceUnavailable
 from lib.journal import Window
 from lib.paths import Paths
 from lib.pipeline import Order, Step
+from lib.progress import Progress
 from lib.status import Watched
 from lib.times import iso, stamp, to_ms
 
@@ -608,7 +609,7 @@ def test_the_lock_of_a_killed_process_is_no_obstacle(store: Paths) -> None:
 def test_a_second_start_waits_as_long_as_it_is_told(store: Paths) -> None:
     shown: list[str] = []
 
-    def show(step: str) -> pipeline.Progress:
+    def show(step: str) -> Progress:
         shown.append(step)
         return pipeline.quiet(step)
 

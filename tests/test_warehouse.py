@@ -11,7 +11,7 @@ import duckdb
 import pytest
 from typer.testing import CliRunner, Result
 
-from lib import cli, contract, warehouse
+from lib import cli, contract, marts, staging, warehouse
 from lib.config import Config, Device, Ingestion
 from lib.errors import ConfigError
 from lib.paths import Paths
@@ -179,6 +179,119 @@ def test_a_reader_in_this_process_sees_a_refreshed_catalogue_too(store: Paths) -
             build(store, CONFIG)
             warehouse.refresh_catalogue(store)
             assert count(reader, "readings") == 12
+    assert [f.name for f in store.data.iterdir() if "tcc.duckdb" in f.name] == ["tcc.duckdb"]
+
+
+LOOP = """
+import sys
+import threading
+import duckdb
+from lib import warehouse
+ended, asked, wrong = threading.Event(), 0, []
+threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+with duckdb.connect(sys.argv[1], read_only=True) as connection:
+    while not ended.is_set():
+        for view in sys.argv[2:]:
+            try:
+                query = f"SELECT sum(hash(COLUMNS(*))) FROM {view}"
+                warehouse.settled(lambda: connection.execute(query).fetchall())
+            except duckdb.Error as error:
+                wrong.append(f"{view}: {error}")
+            asked += 1
+            if asked == 1:
+                print("begun", flush=True)
+print(asked, wrong)
+"""
+
+
+@pytest.mark.slow
+def test_who_asks_all_the_time_meets_no_error_while_every_date_is_replaced(store: Paths) -> None:
+    filled(store)
+    views = [table.name for table in contract.for_people()]
+    command = [sys.executable, "-c", LOOP, str(store.catalogue), *views]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as reader:  # type: ignore[call-overload]
+        assert reader.stdout.readline() == "begun\n"
+        for hour in range(4):
+            rows = [report(f"{day} 20:0{hour}", "cur_power", "1") for day in (10, 11, 12)]
+            keep(store, rows, asked=f"21 0{hour}:00")
+            staging.run(store, CONFIG, rebuild=hour == 2)
+            marts.run(store, CONFIG, rebuild=hour == 2)
+            warehouse.refresh_catalogue(store)
+            with warehouse.connect(store.catalogue) as connection:
+                assert count(connection, "readings") == 11 + 3 * (hour + 1)
+        asked, _, wrong = reader.communicate()[0].strip().partition(" ")
+    assert (int(asked) > len(views), wrong) == (True, "[]")
+
+
+def test_a_question_is_asked_again_only_where_a_file_was_replaced_under_it() -> None:
+    asked: list[int] = []
+
+    def fail(error: type[duckdb.Error], times: int) -> int:
+        asked.append(1)
+        if len(asked) <= times:
+            raise error("TProtocolException: Invalid data")
+        return len(asked)
+
+    assert warehouse.settled(lambda: fail(duckdb.Error, 4)) == 5
+    asked.clear()
+    with pytest.raises(duckdb.IOException):
+        warehouse.settled(lambda: fail(duckdb.IOException, 9))
+    assert len(asked) == 5
+    asked.clear()
+    with pytest.raises(duckdb.BinderException):
+        warehouse.settled(lambda: fail(duckdb.BinderException, 9))
+    assert len(asked) == 1
+
+
+WRITER = """
+import sys
+import duckdb
+connection = duckdb.connect(sys.argv[1])
+for line in sys.stdin:
+    print(connection.execute(line).fetchall()[0][0], flush=True)
+connection.close()
+"""
+
+
+def test_who_has_the_catalogue_open_for_writing_keeps_it_and_all_others_get_the_new_one(
+    store: Paths,
+) -> None:
+    filled(store)
+    command = [sys.executable, "-c", WRITER, str(store.catalogue)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as writer:  # type: ignore[call-overload]
+
+        def ask(statement: str) -> int:
+            writer.stdin.write(f"{statement}\n")
+            writer.stdin.flush()
+            return int(writer.stdout.readline())
+
+        assert ask("CREATE TABLE own AS SELECT 7 AS a") == 1
+        log = store.catalogue.with_name("tcc.duckdb.wal")
+        assert log.exists()  # the new catalogue could not be opened beside it
+        for rows in (1, 2):
+            warehouse.refresh_catalogue(store)
+            assert not log.exists()
+            with warehouse.connect(store.catalogue) as connection:
+                assert count(connection, "readings") == 11
+            assert ask("INSERT INTO own VALUES (8)") == 1
+            assert ask("SELECT count(*) FROM own") == rows + 1
+    assert writer.returncode == 0
+    with warehouse.connect(store.catalogue) as connection:
+        assert not connection.execute("FROM duckdb_tables()").fetchall()
+
+
+def test_a_log_that_a_killed_writer_left_hinders_nobody(store: Paths) -> None:
+    filled(store)
+    killed = "import os; import duckdb; c = duckdb.connect(os.sys.argv[1]); "
+    killed += "c.execute('CREATE TABLE own (a INTEGER)'); os._exit(1)"
+    command = [sys.executable, "-c", killed, str(store.catalogue)]
+    assert subprocess.run(command, timeout=60, check=False).returncode == 1
+    assert store.catalogue.with_name("tcc.duckdb.wal").exists()
+    warehouse.refresh_catalogue(store)
+    with warehouse.connect(store.catalogue) as connection:
+        assert count(connection, "readings") == 11
     assert [f.name for f in store.data.iterdir() if "tcc.duckdb" in f.name] == ["tcc.duckdb"]
 
 
