@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lib import grounds, history, kernels, notebooks, warehouse
+from lib import grounds, history, kernels, notebooks
 from lib.errors import LatexMissing, NothingToPrint, PipelineError
 from lib.journal import Journal
 from lib.paths import NOTEBOOKS
 from lib.progress import Progress, silent, watched
-from lib.steps import COLLECT, JUDGED, NOT_SET, PREPARE, UNCHANGED, Run, Step
+from lib.steps import ANALYSE, COLLECT, JUDGED, NOT_SET, PREPARE, UNCHANGED, Run, Step
 from lib.times import iso
 
 Show = Callable[[str], Progress]
@@ -39,21 +39,19 @@ def run_step(this: Run, name: str, show: Show = quiet) -> Step:
 def _settle(this: Run, step: Step, show: Show) -> str:
     """Run a step's notebook, unless all that it stands on is as in the run that it ran in."""
     name, given = step.name, _given(this, step.name)
-    if name in (*COLLECT, PREPARE[0]):  # they look for what is new
+    if name not in ANALYSE:  # they look for what is new, of which silence is a part
         _execute(this, name, given, show)
         return "ok"
-    order, judges = this.order, _judged(this, name)
-    anew = order.force or order.rebuild or order.first_date or order.last_date
+    judges, anew = _judged(this, name), this.order.force or this.order.rebuild
     ground = grounds.of(this.paths, this.config, notebook(name), given, judges)
     if earlier := None if anew else grounds.standing(this.paths, name, ground):
         this.kept[name] = earlier
-        if name in PREPARE:  # no ground of anything: it may be gone, locked or of another folder
-            warehouse.refresh_catalogue(this.paths)
         show(name)(1, 1, "unchanged")
         return UNCHANGED
     _execute(this, name, given, show)
     # The code as it was loaded, the data as it was left: what it froze is its own ground.
-    grounds.keep(this.folder, name, ground | {"data": grounds.data(this.paths, judges)})
+    left = grounds.data(this.paths, judges, baselines=grounds.reads_baselines(ground))
+    grounds.keep(this.folder, name, ground | {"data": left})
     return "ok"
 
 

@@ -22,6 +22,7 @@ from lib.paths import CONFIG, ROOT, TCC, Paths
 
 INPUTS = "inputs"
 LIB = ROOT / "lib"
+BASELINES = "lib/baseline_file.py"
 NOT_INPUTS = {"data_dir", "run_dir"}  # where things lie says nothing of what they hold
 Ground = dict[str, dict[str, str]]
 
@@ -38,13 +39,14 @@ def of(
     One that judges the collection depends on its records too, and on what the steps in these
     folders found.
     """
+    own = code(notebook)
     given = {n: json.dumps(v) for n, v in sorted(parameters.items()) if n not in NOT_INPUTS}
     return {
-        "code": code(notebook),
+        "code": own,
         "packages": packages(),
         "settings": {"config": bookmark.digest(config), **_settings()},
         "parameters": given,
-        "data": data(paths, judges),
+        "data": data(paths, judges, baselines=BASELINES in own),
     }
 
 
@@ -85,13 +87,20 @@ def _settings() -> dict[str, str]:
     return {file.name: contents.sha256(file) for file in own if file.exists()}
 
 
-def data(paths: Paths, judges: Mapping[str, Path] | None = None) -> dict[str, str]:
-    """Every table, the devices as they were known, the origin, the frozen baselines.
+def reads_baselines(ground: Ground) -> bool:
+    """Whether the frozen baselines are data to a notebook: to one that may freeze them."""
+    return BASELINES in ground["code"]
+
+
+def data(
+    paths: Paths, judges: Mapping[str, Path] | None = None, *, baselines: bool = False
+) -> dict[str, str]:
+    """Every table, the devices as they were known, the origin, and baselines where asked for.
 
     For what judges the collection also what was asked, each attempt, what was set aside and
     what was found.
     """
-    known = [paths.source, *paths.control.glob("*.json")]
+    known = [paths.source, *(paths.control.glob("*.json") if baselines else ())]
     known += paths.registry.rglob("*.json*")
     there = [*contents.tables(paths), *(file for file in known if file.exists())]
     if judges is not None:

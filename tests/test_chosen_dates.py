@@ -366,7 +366,7 @@ def test_the_command_makes_chosen_dates_anew_by_the_same_notebooks(
     own.catalogue.unlink()
     hour = ["stage", "--data-dir", str(own.data), "--now", "2026-03-22T00:00Z"]
     assert CliRunner().invoke(cli.app, hour).exit_code == 0
-    assert CliRunner().invoke(cli.app, hour).exit_code == 0  # unchanged, the catalogue for all that
+    assert CliRunner().invoke(cli.app, hour).exit_code == 0  # nothing new
     assert own.catalogue.exists()
     both = CliRunner().invoke(cli.app, [*asked, "--rebuild"])
     assert both.exit_code == 2

@@ -126,7 +126,6 @@ def another_baseline(paths: Paths) -> None:
         (another_row, "marts/energy_hourly"),
         (another_date, "staging"),
         (another_name, "raw/_registry/devices/2026_devices.json"),
-        (another_baseline, "control/baselines.json"),
     ],
 )
 def test_each_change_of_the_data_is_another_ground(
@@ -135,6 +134,16 @@ def test_each_change_of_the_data_is_another_ground(
     before = ground(filled)
     change(filled)
     assert differences(before, ground(filled)) == {("data", name)}
+
+
+def test_frozen_baselines_are_data_only_to_what_may_freeze_them(filled: Paths) -> None:
+    def charts() -> Ground:
+        return grounds.of(filled, Config(), NOTEBOOKS / "12_control_chart.ipynb", GIVEN)
+
+    energy, before = ground(filled), charts()
+    another_baseline(filled)
+    assert ground(filled) == energy
+    assert differences(before, charts()) == {("data", "control/baselines.json")}
 
 
 def test_another_parameter_or_setting_is_another_ground(filled: Paths) -> None:
