@@ -13,8 +13,8 @@ import os
 import re
 import shutil
 import subprocess
-import tarfile
 import tempfile
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,13 +111,13 @@ def _of_commit(name: str, ready: Typeset) -> str:
     """The text as it was in a commit, with the values of now; empty where there is none."""
     if name.startswith("-") or not (git := shutil.which("git")):
         return ""
-    command = [git, "-C", str(ROOT), "archive", "--format=tar", name, TCC.name]
+    command = [git, "-C", str(ROOT), "archive", "--format=zip", name, TCC.name]
     done = subprocess.run(command, capture_output=True, timeout=60)
     if done.returncode != 0:
         return ""
     with tempfile.TemporaryDirectory() as folder:
-        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-            archive.extractall(folder, filter="data")
+        with zipfile.ZipFile(io.BytesIO(done.stdout)) as archive:
+            archive.extractall(folder)
         return manuscript.read(Path(folder) / TCC.name, ready).flat
 
 

@@ -25,16 +25,20 @@ from lib.paths import Paths
 from orchestration import metadata
 from orchestration.resources import in_one_sentence
 
+EARLIEST = date(2026, 1, 1)
 Rebuilt = Iterator[AssetObservation | MaterializeResult[None]]
 
 
 def _first() -> datetime:
-    """Where the partitions begin: the store's oldest date as this was loaded, else today."""
+    """Where the partitions begin: the store's oldest date as this was loaded.
+
+    Of an empty store before the demo house's days: what it will hold is not known yet.
+    """
     try:
         day = store_dates.first(Paths.at())
     except ConfigError:  # each run says it, in one sentence
         day = None
-    return datetime.combine(day or datetime.now(UTC).date(), datetime.min.time(), UTC)
+    return datetime.combine(day or EARLIEST, datetime.min.time(), UTC)
 
 
 daily = DailyPartitionsDefinition(start_date=_first(), timezone="UTC", end_offset=1)
