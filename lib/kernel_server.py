@@ -15,7 +15,8 @@ import sys
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
-KERNEL = "ipykernel.kernelapp"
+# The debugger is loaded by every kernel as it begins, for nothing here.
+KERNEL = ("ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.debugger")
 # What a module that somebody is just writing may raise as it is loaded.
 FAULTS = (
     *(ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, NameError),
@@ -36,8 +37,9 @@ class Launch:
 def main(door: Connection) -> int:
     """Load modules and fork kernels until the asking process is gone."""
     os.environ.setdefault("MPLBACKEND", BACKEND)  # read as matplotlib is loaded
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # a warning nobody can act on
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody here waits for a kernel's end
-    waiting = [KERNEL]
+    waiting = [*KERNEL]
     while True:
         if waiting and not door.poll(0):
             _load(waiting.pop(0))

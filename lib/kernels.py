@@ -9,6 +9,7 @@ https://jupyter-client.readthedocs.io/en/stable/provisioning.html
 """
 
 import ast
+import asyncio
 import atexit
 import json
 import os
@@ -32,6 +33,7 @@ from lib.kernel_server import Launch
 
 CAN_FORK = hasattr(os, "pidfd_open")
 LAUNCHER = "ipykernel_launcher"
+LOOK_S, LOOKS = 0.005, 400
 
 
 class Server:
@@ -134,14 +136,30 @@ class ForkedProvisioner(LocalProvisioner):
             forked = server().fork(launch)
         except (EOFError, OSError, ValueError):
             return await super().launch_kernel(cmd, **kwargs)
+        await _listening(self.connection_info, forked)
         self.process = forked  # type: ignore[assignment]  # what Jupyter uses of a Popen
         self.pid = self.pgid = forked.pid  # each is the first of its own session
         self.cwd = folder
         return self.connection_info
 
 
+async def _listening(connection: KernelConnectionInfo, kernel: Forked) -> None:
+    """Wait for a kernel's last socket: who knocks before it is there waits for much longer.
+
+    https://libzmq.readthedocs.io/en/latest/zmq_setsockopt.html (ZMQ_RECONNECT_IVL).
+    """
+    door = Path(f"{connection['ip']}-{connection['hb_port']}")
+    for _ in range(LOOKS):
+        if connection["transport"] != "ipc" or door.exists() or kernel.poll() is not None:
+            return
+        await asyncio.sleep(LOOK_S)
+
+
 class ForkedKernelManager(AsyncKernelManager):
     """Jupyter's manager of one kernel, which is forked where the system allows."""
+
+    async def _async_wait(self, pollinterval: float = LOOK_S) -> None:
+        await super()._async_wait(pollinterval)
 
     async def _async_pre_start_kernel(self, **kwargs: Any) -> tuple[list[str], dict[str, Any]]:
         if CAN_FORK and self.provisioner is None:

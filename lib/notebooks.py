@@ -16,8 +16,10 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock, Thread
 from typing import Any
 from urllib.parse import quote
 
@@ -27,6 +29,7 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 import nbformat  # noqa: E402
 import papermill  # noqa: E402
+from papermill.engines import NBClientEngine, papermill_engines  # noqa: E402
 from papermill.exceptions import PapermillExecutionError  # noqa: E402
 from papermill.iorw import papermill_io  # noqa: E402
 from traitlets.config import Config  # noqa: E402
@@ -37,6 +40,7 @@ from lib.errors import NotebookFailed, NotebookSignature  # noqa: E402
 from lib.paths import NOTEBOOKS  # noqa: E402
 
 CELL_TIMEOUT_S = 900
+COPY_EACH_S = 0.5
 AT_A_TIME = 2
 KEPT = "kept:"  # papermill's copies go through `_Kept`
 
@@ -79,6 +83,7 @@ def run(notebook: Path, folder: Path, parameters: dict[str, Any]) -> Executed:
     folder.mkdir(parents=True, exist_ok=True)
     target, began = folder / notebook.name, time.monotonic()
     failure: Exception | None = None
+    Thread(target=_make_ready, daemon=True).start()
     try:
         _execute(notebook, target, parameters)
     except Exception as error:  # noqa: BLE001 (a job boundary: what a kernel dies of is told)
@@ -126,6 +131,30 @@ class _Kept:
 papermill_io.register(KEPT, _Kept)
 
 
+class _Sparing(NBClientEngine):  # type: ignore[misc]  # papermill has no types
+    """Papermill's own engine; of copies that follow each other closely it keeps the last.
+
+    Each is the whole notebook with its figures: two for every cell cost more than short cells.
+    """
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **kwargs: Any) -> None:
+        every = nb_man.save
+
+        def save(**given: Any) -> None:
+            if (nb_man.now() - nb_man.last_save_time).total_seconds() >= COPY_EACH_S:
+                every(**given)
+
+        nb_man.save = save
+        try:
+            super().execute_managed_notebook(nb_man, kernel_name, **kwargs)
+        finally:
+            nb_man.save = every  # papermill's last copy, which it makes after this, is whole
+
+
+papermill_engines.register("sparing", _Sparing)
+
+
 def _named(path: Path) -> str:
     """A path as papermill takes it: braces would be filled in with parameters."""
     return str(path).replace("{", "{{").replace("}", "}}")
@@ -138,6 +167,7 @@ def _execute(notebook: Path, target: Path, parameters: dict[str, Any]) -> None:
             _named(notebook),
             KEPT + _named(target),
             parameters=parameters,
+            engine_name="sparing",
             kernel_name="python3",
             progress_bar=False,
             cwd=str(NOTEBOOKS),
@@ -159,6 +189,7 @@ def _local(sockets: Path) -> Config:
         NotebookClient={
             "extra_arguments": told,
             "kernel_manager_class": kernels.ForkedKernelManager,
+            "shutdown_kernel": "immediate",  # its last cell has ended: nothing is left to do
         },
     )
 
@@ -187,11 +218,27 @@ def _forms(value: str) -> set[str]:
 
 
 def _html(notebook: Path) -> str:
+    content = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
+    with _rendering:
+        body, _ = _exporter().from_notebook_node(content)
+    return str(body)
+
+
+_rendering = Lock()
+
+
+@cache
+def _exporter() -> Any:
+    """One exporter for all notebooks: its templates are compiled once."""
     from nbconvert import HTMLExporter  # takes half a second to import: only where needed
 
-    content = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
-    body, _ = HTMLExporter().from_notebook_node(content)  # type: ignore[no-untyped-call]
-    return str(body)
+    return HTMLExporter()  # type: ignore[no-untyped-call]
+
+
+def _make_ready() -> None:
+    """Load what renders, while a kernel has its work."""
+    with _rendering:
+        _exporter()
 
 
 def _failed(notebook: Path, target: Path, error: Exception) -> NotebookFailed:
