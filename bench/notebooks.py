@@ -20,7 +20,7 @@ from typing import Any
 
 from bench import harness, tree
 from bench.harness import Ratio
-from lib import config, held, marts, notebooks, staging, warehouse
+from lib import catalogue, config, held, marts, notebooks, staging, warehouse
 from lib.paths import NOTEBOOKS, Paths
 from lib.pipeline import ANALYSE
 
@@ -38,7 +38,7 @@ def prepared(folder: Path, days: int) -> Paths:
     began = time.monotonic()
     dates = marts.run(paths, config.load()).dates
     print(f"marts of {len(dates)} dates in {time.monotonic() - began:.0f} s", flush=True)
-    warehouse.refresh_catalogue(paths)
+    catalogue.refresh(paths)
     return paths
 
 

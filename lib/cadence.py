@@ -50,7 +50,7 @@ def of(paths: Paths, end: datetime, days: float, on_w: float) -> DataFrame:
     given = {"files": chosen, "since": since, "until": end, "on_w": on_w, "slot_s": SLOT_S}
     switches = [code for code in codes_of("state") if code.startswith("switch")]
     codes = {"power_codes": codes_of("power"), "switch_codes": switches}
-    with warehouse.connect() as connection:
+    with warehouse.asking() as connection:
         return warehouse.frame(connection, warehouse.sql("cadence"), given | codes)
 
 

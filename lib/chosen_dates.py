@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import date
 
-from lib import held, marts, staged_date, staging, warehouse
+from lib import catalogue, held, marts, staged_date, staging, warehouse
 from lib.config import Config
 from lib.errors import ConfigError
 from lib.files import literal
@@ -73,7 +73,7 @@ def rebuild(
     began, only = time.monotonic(), chosen(paths, str(first), str(last))
     staged = staging.run(paths, config, only=only, progress=progress)
     built = marts.run(paths, config, only=only, progress=progress)
-    warehouse.refresh_catalogue(paths)
+    catalogue.refresh(paths)
     return Report(staged, built, time.monotonic() - began)
 
 

@@ -150,10 +150,10 @@ def sql(
     """Ask the tables a question in SQL; nothing can be changed by it. See docs/data.md."""
     import duckdb
 
-    from lib import warehouse
+    from lib import catalogue, warehouse
 
     def ask() -> None:
-        with warehouse.answer(Paths.at(data_dir), query) as found:
+        with catalogue.answer(Paths.at(data_dir), query) as found:
             _write_csv(found, csv_file) if csv_file else _print_rows(found, rows)
 
     with told():

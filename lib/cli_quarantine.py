@@ -167,7 +167,7 @@ def _retry(paths: Paths, chosen: "list[Aside]", now: datetime) -> None:
     from lib import quarantine, staged_date, warehouse
 
     back = 0
-    with warehouse.connect() as connection:
+    with warehouse.asking() as connection:
         staged_date.prepare(connection, paths, config.load())
         for aside in chosen:
             name = _short(paths, aside)

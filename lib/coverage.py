@@ -214,14 +214,14 @@ def latency(paths: Paths) -> DataFrame:
     """
     if not warehouse.has_rows(paths.staging):
         return DataFrame(columns=["device_id", "device_name", "rows", "median_h", "p95_h", "max_h"])
-    with warehouse.connect() as connection:
+    with warehouse.asking() as connection:
         files = {"files": warehouse.partitions(paths.staging)}
         return warehouse.frame(connection, warehouse.sql("latency"), files)
 
 
 def received(paths: Paths) -> int:
     """How many rows came, those that came again included."""
-    with warehouse.connect() as connection:
+    with warehouse.asking() as connection:
         held.load_journal(connection, paths)
         ((rows,),) = connection.execute(
             "SELECT coalesce(sum(rows), 0)::BIGINT FROM journal"

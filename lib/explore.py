@@ -14,8 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pandas import DataFrame, Series
 
+from lib import catalogue, registry, warehouse
 from lib import config as settings
-from lib import registry, warehouse
 from lib.figures import canvas, localize, style
 from lib.paths import Paths
 from lib.plots import NO_DATA, blank
@@ -56,7 +56,7 @@ class Store:
             "SELECT device_id, count(*) AS rows, max(event_time) AS newest_event "
             "FROM read_parquet($files) GROUP BY device_id ORDER BY device_id"
         )
-        with warehouse.connect() as connection:
+        with warehouse.asking() as connection:
             files = {"files": warehouse.partitions(self.paths.staging)}
             found = warehouse.frame(connection, query, files)
         names = registry.names(self.paths, settings.load().devices)
@@ -75,7 +75,7 @@ class Store:
             "SELECT device_id FROM read_parquet($files) GROUP BY device_id "
             "ORDER BY count_if(code = $code) DESC, count(*) DESC, device_id LIMIT 1"
         )
-        with warehouse.connect() as connection:
+        with warehouse.asking() as connection:
             given = {"files": warehouse.partitions(self.paths.staging), "code": code}
             return str(warehouse.frame(connection, query, given)["device_id"][0])
 
@@ -100,7 +100,7 @@ class Store:
         """
         if not self.paths.catalogue.exists():
             return DataFrame()
-        with warehouse.answer(self.paths, query) as found:
+        with catalogue.answer(self.paths, query) as found:
             answer: DataFrame = found.to_arrow_table().to_pandas(date_as_object=False)
         return answer
 

@@ -10,7 +10,8 @@ import io
 import re
 import shutil
 import subprocess
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import ScalarFormatter
+from PIL import Image
 
 from lib import __version__
 from lib.errors import ManuscriptError
@@ -47,13 +49,21 @@ _FACES = ("lmroman10-regular.otf", "lmroman10-bold.otf", "lmroman10-italic.otf")
 
 
 class _Canvas(Figure):
-    """A figure that a notebook shows without pyplot and its global state."""
+    """A figure that a notebook shows without pyplot and its global state.
+
+    Drawing is half of a notebook's time: one that was saved is shown as it was saved.
+    """
+
+    saved_png = b""
 
     def _repr_png_(self) -> bytes:
-        with style():
-            buffer = io.BytesIO()
-            self.savefig(buffer, format="png", dpi=PNG_DPI // 2)
-        return buffer.getvalue()
+        if not self.saved_png or self.stale:
+            with style():
+                return _drawn(self, format="png", dpi=PNG_DPI // 2)
+        with Image.open(io.BytesIO(self.saved_png)) as whole:
+            half = io.BytesIO()
+            whole.convert("RGB").reduce(2).save(half, "PNG")
+        return half.getvalue()
 
 
 def canvas(*, height: float = 0.5) -> Figure:
@@ -161,19 +171,47 @@ def save(page: Page, name: str, figure: Figure, *, caption: str, source: str = "
         _mark(figure)
     pdf = page.figures / f"{name}.pdf"
     with style():
-        _put(pdf, figure, format="pdf", metadata={"CreationDate": None})
-        png = pdf.with_suffix(".png")
-        _put(png, figure, format="png", dpi=PNG_DPI, metadata={"Software": None})
+        _put(pdf, _drawn(figure, format="pdf", metadata={"CreationDate": None}))
+        with _laid_out(figure):
+            png = _drawn(figure, format="png", dpi=PNG_DPI, metadata={"Software": None})
+    _put(pdf.with_suffix(".png"), png)
+    if isinstance(figure, _Canvas):
+        figure.saved_png, figure.stale = png, False  # what changes it makes it stale again
     write_json(pdf.with_suffix(".json"), _sidecar(page, pdf, caption, source))
     return pdf
 
 
-def _put(target: Path, figure: Figure, **how: Any) -> None:
-    """Draw into memory, then write: on a full disk matplotlib's own error hides the true one."""
-    drawn = io.BytesIO()
-    figure.savefig(drawn, **how)
+def make_ready() -> None:
+    """Draw a little, so that kernels forked from this process have fonts and formats loaded."""
+    figure = canvas()
+    with style():
+        figure.add_subplot(xlabel="0", title="0")
+        for format in ("pdf", "png"):
+            _drawn(figure, format=format)
+    geometry.cache_clear()  # the document may change before a kernel begins
+
+
+@contextmanager
+def _laid_out(figure: Figure) -> Iterator[None]:
+    """Keep the layout that the last drawing found: it costs as much as the drawing."""
+    engine = figure.get_layout_engine()
+    figure.set_layout_engine("none")
+    try:
+        yield
+    finally:
+        figure.set_layout_engine(engine)
+
+
+def _drawn(figure: Figure, **how: Any) -> bytes:
+    """Draw into memory: on a full disk matplotlib's own error hides the true one."""
+    content = io.BytesIO()
+    figure.savefig(content, **how)
+    return content.getvalue()
+
+
+def _put(target: Path, content: bytes) -> None:
     with replacing(target) as temporary:
-        temporary.write_bytes(drawn.getvalue())
+        temporary.write_bytes(content)
 
 
 def _mark(figure: Figure) -> None:

@@ -97,7 +97,7 @@ def energy_around(paths: Paths, gaps: DataFrame, events: DataFrame) -> DataFrame
     rows = [(n, s.to_pydatetime(), e.to_pydatetime()) for n, s, e in spans.itertuples()]
     text, instant = "VARCHAR", "TIMESTAMPTZ"
     codes = [(code, point.quantity, point.kind) for code, point in KNOWN.items()]
-    with warehouse.connect() as connection:
+    with warehouse.asking() as connection:
         columns = {"event": "BIGINT", "event_start": instant, "event_end": instant}
         warehouse.table(connection, "events", columns, rows)
         columns = {"code": text, "quantity": text, "kind": text}
@@ -153,7 +153,7 @@ def not_asked(paths: Paths, config: Config, gaps: DataFrame) -> DataFrame:
     own = gaps[gaps["cause"] == "not asked"]
     if own.empty:
         return own.assign(gap_class=Series(dtype="str"))
-    with warehouse.connect() as connection:
+    with warehouse.asking() as connection:
         held.load_journal(connection, paths)
         past = Past.of(connection, paths, config.ingestion)
     rows = []

@@ -126,7 +126,7 @@ def until(paths: Paths) -> datetime | None:
     """The newest instant of which any device was asked about in whole."""
     folder = paths.marts / "held"
     days = sorted(f.name.removeprefix("event_date=") for f in folder.glob("event_date=*"))
-    with warehouse.connect() as connection:
+    with warehouse.asking() as connection:
         for day in reversed(days):
             if ends := [own[-1][1] for own in read(connection, paths, day).values() if own]:
                 return max(ends)

@@ -8,6 +8,7 @@ module is loaded only while no kernel is asked for, so that none waits for what 
 """
 
 import contextlib
+import gc
 import importlib
 import os
 import signal
@@ -22,6 +23,7 @@ FAULTS = (
     *(ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, NameError),
     *(OSError, RuntimeError, SyntaxError, TypeError, ValueError, Warning),
 )
+MAKE_READY = "make_ready"  # a module's own function
 BACKEND = "module://matplotlib_inline.backend_inline"
 
 
@@ -51,6 +53,7 @@ def main(door: Connection) -> int:
         if isinstance(asked, list):
             waiting += [module for module in asked if module not in waiting]
             continue
+        gc.freeze()  # what is loaded stays: no kernel need look through it, or copy its pages
         if (pid := os.fork()) == 0:
             door.close()
             return _be_a_kernel(asked)
@@ -58,9 +61,13 @@ def main(door: Connection) -> int:
 
 
 def _load(module: str) -> None:
-    """What cannot be loaded is the notebook's to report, in its own cell."""
+    """Load a module, and what it says is slow the first time.
+
+    What cannot be loaded is the notebook's to report, in its own cell.
+    """
     with contextlib.suppress(*FAULTS):
-        importlib.import_module(module)
+        loaded = importlib.import_module(module)
+        getattr(loaded, MAKE_READY, lambda: None)()
 
 
 def _be_a_kernel(launch: Launch) -> int:

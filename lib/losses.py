@@ -59,7 +59,7 @@ def _expired(
     paths: Paths, settings: Ingestion, now: datetime
 ) -> Iterator[tuple[str, Span, Cause, str]]:
     forgotten = now - timedelta(days=settings.retention_days)
-    with warehouse.connect() as connection:
+    with warehouse.asking() as connection:
         held.load_journal(connection, paths)
         read = held.by_device(connection, settings)
         lost = _unread(paths, read, settings, now, until=forgotten)

@@ -6,8 +6,6 @@ Does not belong here: which notebooks run, and in what order (`pipeline.py`).
 
 import asyncio
 import errno
-import html
-import json
 import logging
 import os
 import sys
@@ -16,28 +14,25 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock, Thread
+from threading import Thread
 from typing import Any
-from urllib.parse import quote
 
 # jsonschema imports a grammar of IRIs for 1.6 s where JupyterLab is installed, and notebooks
 # have no IRI to check: https://github.com/python-jsonschema/jsonschema/issues/1428
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
-import nbformat  # noqa: E402
 import papermill  # noqa: E402
 from papermill.engines import NBClientEngine, papermill_engines  # noqa: E402
 from papermill.exceptions import PapermillExecutionError  # noqa: E402
 from papermill.iorw import papermill_io  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
-from lib import files, kernels  # noqa: E402
-from lib.credentials import secret_values  # noqa: E402
+from lib import files, kernels, rendering  # noqa: E402
 from lib.errors import NotebookFailed, NotebookSignature  # noqa: E402
 from lib.paths import NOTEBOOKS  # noqa: E402
+from lib.redaction import redacted  # noqa: E402
 
 CELL_TIMEOUT_S = 900
 COPY_EACH_S = 0.5
@@ -83,7 +78,7 @@ def run(notebook: Path, folder: Path, parameters: dict[str, Any]) -> Executed:
     folder.mkdir(parents=True, exist_ok=True)
     target, began = folder / notebook.name, time.monotonic()
     failure: Exception | None = None
-    Thread(target=_make_ready, daemon=True).start()
+    Thread(target=rendering.make_ready, daemon=True).start()
     try:
         _execute(notebook, target, parameters)
     except Exception as error:  # noqa: BLE001 (a job boundary: what a kernel dies of is told)
@@ -198,47 +193,8 @@ def _publish(target: Path) -> Path:
     """Render the executed copy as HTML beside it."""
     page = target.with_suffix(".html")
     if target.exists():
-        files.write_text(page, redacted(_html(target)))
+        files.write_text(page, redacted(rendering.html(target)))
     return page
-
-
-def redacted(text: str) -> str:
-    """A text without any secret that this process knows of, however it is written there."""
-    forms = {form for value in secret_values() for form in _forms(value)}
-    for form in sorted(forms, key=len, reverse=True):
-        text = text.replace(form, "***")
-    return text
-
-
-def _forms(value: str) -> set[str]:
-    """A secret as it stands in plain text, Python, JSON, HTML and an address."""
-    plain = {value, repr(value)[1:-1]}
-    in_json = {json.dumps(form, ensure_ascii=False)[1:-1] for form in plain}
-    return plain | in_json | {html.escape(form) for form in plain} | {quote(value, safe="")}
-
-
-def _html(notebook: Path) -> str:
-    content = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
-    with _rendering:
-        body, _ = _exporter().from_notebook_node(content)
-    return str(body)
-
-
-_rendering = Lock()
-
-
-@cache
-def _exporter() -> Any:
-    """One exporter for all notebooks: its templates are compiled once."""
-    from nbconvert import HTMLExporter  # takes half a second to import: only where needed
-
-    return HTMLExporter()  # type: ignore[no-untyped-call]
-
-
-def _make_ready() -> None:
-    """Load what renders, while a kernel has its work."""
-    with _rendering:
-        _exporter()
 
 
 def _failed(notebook: Path, target: Path, error: Exception) -> NotebookFailed:

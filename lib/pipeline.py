@@ -17,6 +17,7 @@ from lib import (
     notebooks,
     origins,
     page,
+    redaction,
     run_pages,
     runs,
     sources,
@@ -136,11 +137,11 @@ def alarmed(
         said = {steps[-1].name if steps else order.steps[0]: sentence(error)}
     unheard = {*STEPS, PAGE} - {s.name for s in steps if s.status in DONE}
     try:
-        outcome = Outcome({name: notebooks.redacted(text) for name, text in said.items()}, unheard)
+        outcome = Outcome({name: redaction.redacted(text) for name, text in said.items()}, unheard)
         now = this.now if this else sources.instant("cloud", paths, order.now)
         return alarms.watch(paths, config, outcome, now=now, real=alarms.measured(paths, begins))
     except Exception as fault:  # noqa: BLE001 (a job boundary: no alarm may cost a run)
-        return Told(notes=[notebooks.redacted(f"alarms could not be judged: {fault!r}")])
+        return Told(notes=[redaction.redacted(f"alarms could not be judged: {fault!r}")])
 
 
 def _shown(this: Run, told: Told, error: Exception | None = None) -> Told:
@@ -150,7 +151,7 @@ def _shown(this: Run, told: Told, error: Exception | None = None) -> Told:
         runs.prune(this.paths, this.config, this.now)
         run_pages.write(this, error)
     except Exception as fault:  # noqa: BLE001 (a job boundary: no page may cost a run)
-        note = notebooks.redacted(f"the run's page could not be written: {fault!r}")
+        note = redaction.redacted(f"the run's page could not be written: {fault!r}")
         return replace(told, notes=[*told.notes, note])
     return told
 

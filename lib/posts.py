@@ -9,6 +9,7 @@ from datetime import date
 from functools import lru_cache
 
 import holidays
+import holidays.countries  # which it loads late: a forked kernel has it
 import numpy as np
 from numpy.typing import NDArray
 from pandas import DatetimeIndex

@@ -68,7 +68,7 @@ def outside(
     rows = wrong[[*_KEYS, "low", "high"]].itertuples(index=False)
     text, real = "VARCHAR", "DOUBLE"
     columns = {**dict.fromkeys(_KEYS, text), "low": real, "high": real}
-    with warehouse.connect() as connection:
+    with warehouse.asking() as connection:
         warehouse.table(connection, "limits", columns, list(rows))
         given = {"files": warehouse.partitions(paths.staging), "start": start, "end": end}
         counts = warehouse.frame(connection, warehouse.sql("quality_outside"), given)
@@ -105,7 +105,7 @@ def _ask(
     paths: Paths, name: str, given: dict[str, Any], chosen: list[str] | None = None
 ) -> DataFrame:
     """The answer of a SQL file to staged rows, all or those of some partitions."""
-    with warehouse.connect() as connection:
+    with warehouse.asking() as connection:
         units = {"unit": "VARCHAR", "factor": "DOUBLE"}
         warehouse.table(connection, "units", units, FACTORS.items())
         parameters = {"files": chosen or [warehouse.partitions(paths.staging)], **given}
@@ -120,7 +120,7 @@ def repeated(paths: Paths) -> dict[str, int]:
     """
     staged = 0
     if warehouse.has_rows(paths.staging):
-        with warehouse.connect() as connection:
+        with warehouse.asking() as connection:
             query = "SELECT count(*) AS rows FROM read_parquet($files)"
             asked = {"files": warehouse.partitions(paths.staging)}
             staged = int(warehouse.frame(connection, query, asked)["rows"][0])

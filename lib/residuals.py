@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from pandas import Series
+from statsmodels.stats.diagnostic import acorr_ljungbox
+from statsmodels.tsa.stattools import acf
 
 from lib import load
 
@@ -101,9 +103,6 @@ def autocorrelation(values: ArrayLike) -> Autocorrelation:
     The correlations keep a missing day's place; the test of Ljung and Box (statsmodels) is of
     the known values in their order.
     """
-    from statsmodels.stats.diagnostic import acorr_ljungbox  # takes a second to import
-    from statsmodels.tsa.stattools import acf
-
     x = np.asarray(values, float)
     known = x[~np.isnan(x)]
     if len(known) < 2 * WEEK + 1 or np.ptp(known) == 0:

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lib import files, notebooks, origins, runs
+from lib import files, origins, redaction, runs
 from lib.paths import NOTEBOOKS, Paths
 from lib.portuguese import number
 from lib.runs import Record
@@ -102,7 +102,7 @@ def rendered(template: str, model: Model) -> str:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.loader = jinja2.FileSystemLoader(TEMPLATES)
     environment.trim_blocks = environment.lstrip_blocks = True
-    plain = notebooks.redacted(json.dumps(model, ensure_ascii=False, default=str))
+    plain = redaction.redacted(json.dumps(model, ensure_ascii=False, default=str))
     return environment.get_template(template).render(**json.loads(plain))
 
 

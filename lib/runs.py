@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from lib import files, findings, notebooks, origins
+from lib import files, findings, origins, redaction
 from lib.config import Config
 from lib.errors import ConfigError, StaleArtifact
 from lib.findings import Finding
@@ -84,7 +84,7 @@ def record(
     stands_on = {name: earlier.name for name, earlier in (kept or {}).items()}
     counts = {"findings": len(found), "blocking": sum(one.blocks for one in found)}
     plain = {"now": iso(now), "ok": ok, "steps": told, "kept": stands_on, **counts}
-    text = notebooks.redacted(json.dumps(plain, ensure_ascii=False, indent=1))
+    text = redaction.redacted(json.dumps(plain, ensure_ascii=False, indent=1))
     files.write_text(folder / "run.json", text + "\n")
     if ok:
         link = folder.with_name(f".latest.{os.getpid()}")

@@ -98,7 +98,7 @@ _NOTHING = _Kept(0, None)
 
 
 def _kept(paths: Paths) -> dict[str, _Kept]:
-    with warehouse.connect() as connection:
+    with warehouse.asking() as connection:
         held.load_journal(connection, paths)
         rows = warehouse.run(connection, "journal_devices").fetchall()
     return {
@@ -234,7 +234,7 @@ def _rows(paths: Paths) -> pd.DataFrame:
         "SELECT device_id, count(*) AS rows, max(event_time) AS newest "
         "FROM read_parquet($files) GROUP BY device_id"
     )
-    with warehouse.connect() as connection:
+    with warehouse.asking() as connection:
         return warehouse.frame(connection, query, {"files": warehouse.partitions(paths.staging)})
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import holidays
+import holidays.countries  # which it loads late: a forked kernel has it
 import pandas as pd
 from pandas import DataFrame
 

@@ -46,7 +46,7 @@ def power(paths: Paths, start: datetime, end: datetime, minutes: int) -> DataFra
     """Mean power of each device in slots of so many minutes. [power_w: W, power_s: s]"""
     if not warehouse.has_rows(paths.marts / "power_5min"):
         return empty("power_5min")
-    with warehouse.connect() as connection:
+    with warehouse.asking() as connection:
         parameters = {"start": start, "end": end, "minutes": minutes}
         files = {"files": warehouse.partitions(paths.marts / "power_5min")}
         return warehouse.frame(connection, warehouse.sql("power_slots"), files | parameters)
@@ -56,7 +56,7 @@ def extent(paths: Paths) -> tuple[datetime, datetime]:
     """The first event, and until when the data was asked for or goes."""
     query = "SELECT min(event_time) AS first, max(event_time) AS last FROM read_parquet($files)"
     if warehouse.has_rows(paths.staging):
-        with warehouse.connect() as connection:
+        with warehouse.asking() as connection:
             files = {"files": warehouse.partitions(paths.staging)}
             found = warehouse.frame(connection, query, files)
         first, last = found["first"][0].to_pydatetime(), found["last"][0].to_pydatetime()
@@ -89,7 +89,7 @@ def _staged(
     if devices:
         query += " AND list_contains($devices, device_id)"
         given = given | {"devices": list(devices)}
-    with warehouse.connect() as connection:
+    with warehouse.asking() as connection:
         return warehouse.frame(connection, query, files | given)["found"][0]
 
 
@@ -137,7 +137,7 @@ def _with_hours(paths: Paths) -> list[str]:
     folder = paths.marts / "energy_hourly"
     if not warehouse.has_rows(folder):
         return []
-    with warehouse.connect() as connection:
+    with warehouse.asking() as connection:
         query = "SELECT DISTINCT device_id FROM read_parquet($files)"
         found = warehouse.frame(connection, query, {"files": warehouse.partitions(folder)})
     return [str(own) for own in found["device_id"]]

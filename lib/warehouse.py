@@ -1,9 +1,10 @@
-"""DuckDB: short connections, SQL from files, the read-only catalogue for people.
+"""DuckDB: short connections, SQL from files, staged rows for people.
 
 Belongs here: how SQL is run and where its files lie. Does not belong here: what it says, what a
-table holds (`schema.toml`).
+table holds (`schema.toml`), the catalogue for questions from outside (`catalogue.py`).
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import duckdb
 
 from lib import contract, files, paths
-from lib.contract import Table
 from lib.errors import ConfigError
 from lib.paths import Paths
 from lib.times import from_ms, parse_instant
@@ -34,6 +34,29 @@ def connect(path: Path | None = None) -> Iterator[Connection]:
     with duckdb.connect(str(path or ":memory:"), read_only=path is not None) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
+
+
+@contextmanager
+def asking() -> Iterator[Connection]:
+    """A connection in UTC to ask tables with, as private as one of `connect`, and much cheaper.
+
+    All of a process are of one DuckDB, which takes longer to make than most answers. What is
+    set for all of it, or made and not temporary, would be everybody's: writers use `connect`.
+    """
+    with _shared(os.getpid()).cursor() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+
+
+@cache
+def _shared(process: int) -> Connection:
+    """The DuckDB of a process; it keeps nothing of the files, which are replaced every hour."""
+    return duckdb.connect(":memory:", config={"enable_external_file_cache": False})
+
+
+def quoted(text: str) -> str:
+    """A text as SQL takes it."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 @cache
@@ -66,7 +89,7 @@ def write_parquet(connection: Connection, table: str, target: Path) -> None:
     A file has one row group as a rule, of which a bloom filter says nothing: 3 % smaller without.
     """
     how = "FORMAT parquet, COMPRESSION zstd, WRITE_BLOOM_FILTER false"
-    connection.execute(f"COPY {table} TO {_text(str(target))} ({how})")
+    connection.execute(f"COPY {table} TO {quoted(str(target))} ({how})")
 
 
 def partitions(folder: Path) -> str:
@@ -117,83 +140,6 @@ def read(
     return _rows([partitions(folder)], where, parameters or {})
 
 
-def refresh_catalogue(paths: Paths) -> Path:
-    """Make the read-only catalogue anew, views only, and put it in the old one's place.
-
-    Who has the old one open goes on reading: its views name the same files. What somebody wrote
-    into the old one goes with it, and first of all the log that DuckDB keeps beside it: the new
-    one could not be opened with that.
-    """
-    with files.replacing(paths.catalogue) as new:
-        with duckdb.connect(str(new)) as connection, _together(connection):
-            for table in contract.for_people():
-                view = _view(paths.data / table.folder, table)
-                connection.execute(f"CREATE VIEW {table.name} AS {view}")
-                connection.execute(f"COMMENT ON VIEW {table.name} IS {_text(table.grain)}")
-            connection.execute(f"CREATE VIEW columns AS {_columns()}")
-        _log(paths.catalogue).unlink(missing_ok=True)
-    return paths.catalogue
-
-
-@contextmanager
-def _together(connection: Connection) -> Iterator[None]:
-    """Put statements onto the disk once, not one by one."""
-    connection.execute("BEGIN")
-    yield
-    connection.execute("COMMIT")
-
-
-def _log(database: Path) -> Path:
-    return database.with_name(f"{database.name}.wal")
-
-
-def _view(folder: Path, table: Table) -> str:
-    """A view cannot have parameters; the path is ours. Without a file it is empty."""
-    if not has_rows(folder):
-        shape = [*table.shape, (contract.PARTITION, "DATE")]
-        return f"SELECT {', '.join(f'NULL::{kind} AS {name}' for name, kind in shape)} WHERE false"
-    return f"SELECT * FROM read_parquet({_text(partitions(folder))}, hive_partitioning = true)"
-
-
-def _columns() -> str:
-    """The contract as a view: what each column of each table holds."""
-    rows = [
-        (table.name, c.name, c.type, c.unit, c.allowed, c.meaning)
-        for table in contract.for_people()
-        for c in table.columns
-    ]
-    values = ", ".join(f"({', '.join(map(_text, row))})" for row in rows)
-    return f"FROM (VALUES {values}) AS t(table_name, column_name, type, unit, allowed, meaning)"
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-@contextmanager
-def answer(paths: Paths, query: str) -> Iterator[duckdb.DuckDBPyRelation]:
-    """What the catalogue answers to one SELECT (or DESCRIBE, SHOW, SUMMARIZE, FROM).
-
-    Raises ConfigError without a catalogue or for another statement, duckdb.Error for a wrong one.
-    """
-    if not paths.catalogue.exists():
-        raise _nothing(paths, "there is no catalogue yet")
-    with connect(paths.catalogue) as connection:
-        kinds = [statement.type for statement in connection.extract_statements(query)]
-        if kinds != [duckdb.StatementType.SELECT]:
-            raise ConfigError(
-                "only one question (SELECT, FROM, DESCRIBE, SHOW, SUMMARIZE) is answered: the "
-                "catalogue is opened read-only.",
-                remedy="Write results to a file with --csv FILE.",
-            )
-        yield connection.sql(query)
-
-
-def _nothing(paths: Paths, what: str) -> ConfigError:
-    remedy = "Run: tcc stage, or tcc run where nothing was collected yet."
-    return ConfigError(f"{what}.", where=str(paths.data), remedy=remedy)
-
-
 def readings(
     paths: Paths, device: str, since: When, until: When | None = None, *, code: str | None = None
 ) -> "pd.DataFrame":
@@ -202,7 +148,7 @@ def readings(
     From `since` to before `until`. Raises ConfigError where the device or an instant is unknown.
     """
     if not has_rows(paths.staging):
-        raise _nothing(paths, "nothing is staged yet")
+        raise nothing(paths, "nothing is staged yet")
     days = sorted(paths.staging.glob(f"{contract.PARTITION}=*/data_0.parquet"))
     start, end = (
         _instant(days[-1], since),
@@ -224,15 +170,21 @@ def readings(
 
 def _rows(files: list[str], where: str, parameters: dict[str, Any]) -> "pd.DataFrame":
     query = f"SELECT * FROM read_parquet($files, hive_partitioning = false) WHERE {where}"
-    with connect() as connection:
+    with asking() as connection:
         return frame(connection, query, {"files": files, **parameters})
+
+
+def nothing(paths: Paths, what: str) -> ConfigError:
+    """The refusal to ask a store that has no tables yet."""
+    remedy = "Run: tcc stage, or tcc run where nothing was collected yet."
+    return ConfigError(f"{what}.", where=str(paths.data), remedy=remedy)
 
 
 def _instant(newest: Path, when: When) -> datetime:
     """An instant as it was given; days back are counted from the newest row."""
     if isinstance(when, datetime | str):
         return parse_instant(when if isinstance(when, str) else when.isoformat())
-    with connect() as connection:
+    with asking() as connection:
         query = "SELECT max(epoch_us(event_time)) FROM read_parquet($file)"
         ((last_us,),) = connection.execute(query, {"file": files.literal(newest)}).fetchall()
     return from_ms(last_us / 1000) - timedelta(days=when)
@@ -241,7 +193,7 @@ def _instant(newest: Path, when: When) -> datetime:
 def _must_be_known(paths: Paths, device: str) -> None:
     """Refuse a device of which no row is staged, naming those of which there are any."""
     query = "SELECT DISTINCT device_name, device_id FROM read_parquet($files) ORDER BY ALL"
-    with connect() as connection:
+    with asking() as connection:
         files = {"files": partitions(paths.staging)}
         known = connection.execute(query, files).fetchall()
     if device not in {word for row in known for word in row}:

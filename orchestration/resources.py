@@ -13,7 +13,7 @@ from dagster import ConfigurableResource, EnvVar, Failure, InitResourceContext
 from dagster_duckdb import DuckDBResource
 from pydantic import AliasChoices, Field, PrivateAttr
 
-from lib import config, notebooks, pipeline
+from lib import config, pipeline, redaction
 from lib.credentials import Environment
 from lib.errors import ConfigError, PipelineError
 from lib.paths import Paths
@@ -33,7 +33,7 @@ def in_one_sentence() -> Iterator[None]:
     try:
         yield
     except PipelineError as error:
-        raise Failure(notebooks.redacted(str(error)), allow_retries=False) from None
+        raise Failure(redaction.redacted(str(error)), allow_retries=False) from None
 
 
 class TuyaCredentials(ConfigurableResource[Any]):

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from lib import contract, marts, warehouse
+from lib import catalogue, contract, marts, warehouse
 from lib.config import Config, Device, Ingestion
 from lib.contract import Column, Table
 from lib.errors import ConfigError, DataError
@@ -41,7 +41,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     keep(store, plug)
     keep(store, meter, device="meter1")
     build(store, CONFIG)
-    warehouse.refresh_catalogue(store)
+    catalogue.refresh(store)
     return store
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lib import explore, notebooks, warehouse
+from lib import catalogue, explore, notebooks
 from lib.errors import ConfigError
 from lib.paths import NOTEBOOKS, Paths
 from lib.plots import NO_DATA
@@ -25,7 +25,7 @@ def looked(store: Paths) -> explore.Store:
     keep(store, rows)
     keep(store, [report("10 12:00", "switch_led", "true")] * 1, device="lamp01")
     build(store)
-    warehouse.refresh_catalogue(store)
+    catalogue.refresh(store)
     return explore.at(store.data)
 
 

@@ -26,6 +26,7 @@ import pytest
 
 from lib import (
     archive,
+    catalogue,
     files,
     ingest,
     marts,
@@ -731,7 +732,7 @@ def test_a_store_that_was_moved_goes_on_where_it_stood(
     cloud: StandIn, good: dict[str, Path], tmp_path: Path
 ) -> None:
     old = moved(good["built"], tmp_path / "old")
-    warehouse.refresh_catalogue(old)
+    catalogue.refresh(old)
     old.data.rename(tmp_path / "a place {with} [odd] name")
     store = Paths.at(tmp_path / "a place {with} [odd] name")
     cloud.clock.move_to(NOW + HOUR)
@@ -740,7 +741,7 @@ def test_a_store_that_was_moved_goes_on_where_it_stood(
     staged = prepare(store)
     assert staged.dates == ["2026-04-22"] and staged.findings == []
     assert made(store) == known(good["an hour later"])
-    warehouse.refresh_catalogue(store)
+    catalogue.refresh(store)
     with warehouse.connect(store.catalogue) as connection:
         count = connection.execute("SELECT count(*) FROM readings").fetchall()
     assert count == [(len(keys(store)),)]

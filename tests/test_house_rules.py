@@ -21,8 +21,8 @@ LAYERS = {
     "contract",
     "demo house": "demo",
     "border and stores": "transport pace tuya tuya_logs raw journal attempts usage archive found "
-    "registry registry_lists registry_findings origins sources warehouse checks bookmark notify "
-    "store_dates",
+    "registry registry_lists registry_findings origins sources warehouse catalogue checks bookmark "
+    "notify store_dates redaction",
     "steps": "plan budget ingest collected answers refusals staging staging_files staging_pool "
     "staging_findings staging_again staging_left_out staged_date held marts marts_state "
     "marts_tables chosen_dates quarantine",
@@ -36,9 +36,9 @@ LAYERS = {
     "claims manuscript text_findings latexdiff monograph study study_frames indicators "
     "indicators_load indicators_voltage indicators_spc indicators_tariff indicators_quality "
     "tables tables_voltage tables_spc explore",
-    "run": "kernel_server kernels notebooks history steps grounds execution pipeline doctor "
-    "doctor_checks doctor_cloud doctor_store doctor_schedule freshness runs run_list run_pages "
-    "schedules schedule_places",
+    "run": "kernel_server kernels rendering notebooks history steps grounds execution pipeline "
+    "doctor doctor_checks doctor_cloud doctor_store doctor_schedule freshness runs run_list "
+    "run_pages schedules schedule_places",
     "doors": "cli cli_data cli_page cli_quarantine cli_schedule terminal",
 }
 RANK = {name: rank for rank, names in enumerate(LAYERS.values()) for name in names.split()}

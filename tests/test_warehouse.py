@@ -11,7 +11,7 @@ import duckdb
 import pytest
 from typer.testing import CliRunner, Result
 
-from lib import cli, contract, marts, staging, warehouse
+from lib import catalogue, cli, contract, marts, staging, warehouse
 from lib.config import Config, Device, Ingestion
 from lib.errors import ConfigError
 from lib.paths import Paths
@@ -29,7 +29,7 @@ def filled(store: Paths) -> Paths:
     keep(store, [*plug, event("10 13:00", 2)])
     keep(store, [report("11 05:00", "cur_power", "7")], device="plug02")
     build(store, CONFIG)
-    warehouse.refresh_catalogue(store)
+    catalogue.refresh(store)
     return store
 
 
@@ -122,7 +122,7 @@ def test_the_catalogue_shows_every_table_for_people(house: Paths) -> None:
 
 
 def test_an_empty_store_has_empty_tables_of_the_same_columns(store: Paths) -> None:
-    warehouse.refresh_catalogue(store)
+    catalogue.refresh(store)
     with warehouse.connect(store.catalogue) as connection:
         for table in contract.for_people():
             described = connection.execute(f"DESCRIBE {table.name}").fetchall()
@@ -162,7 +162,7 @@ def test_a_reader_neither_hinders_a_run_nor_loses_its_catalogue(store: Paths) ->
         before = store.catalogue.stat().st_ino
         keep(store, [report("13 01:00", "cur_power", "1")])
         build(store, CONFIG)
-        warehouse.refresh_catalogue(store)
+        catalogue.refresh(store)
         assert store.catalogue.stat().st_ino != before
         assert ask("readings") == 12  # views name the files of every date
         with warehouse.connect(store.catalogue) as connection:
@@ -177,7 +177,7 @@ def test_a_reader_in_this_process_sees_a_refreshed_catalogue_too(store: Paths) -
         for _ in range(2):
             keep(store, [report("13 01:00", "cur_power", "1")], asked="21")
             build(store, CONFIG)
-            warehouse.refresh_catalogue(store)
+            catalogue.refresh(store)
             assert count(reader, "readings") == 12
     assert [f.name for f in store.data.iterdir() if "tcc.duckdb" in f.name] == ["tcc.duckdb"]
 
@@ -186,7 +186,7 @@ LOOP = """
 import sys
 import threading
 import duckdb
-from lib import warehouse
+from lib import catalogue, warehouse
 ended, asked, wrong = threading.Event(), 0, []
 threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
 with duckdb.connect(sys.argv[1], read_only=True) as connection:
@@ -217,7 +217,7 @@ def test_who_asks_all_the_time_meets_no_error_while_every_date_is_replaced(store
             keep(store, rows, asked=f"21 0{hour}:00")
             staging.run(store, CONFIG, rebuild=hour == 2)
             marts.run(store, CONFIG, rebuild=hour == 2)
-            warehouse.refresh_catalogue(store)
+            catalogue.refresh(store)
             with warehouse.connect(store.catalogue) as connection:
                 assert count(connection, "readings") == 11 + 3 * (hour + 1)
         asked, _, wrong = reader.communicate()[0].strip().partition(" ")
@@ -271,7 +271,7 @@ def test_who_has_the_catalogue_open_for_writing_keeps_it_and_all_others_get_the_
         log = store.catalogue.with_name("tcc.duckdb.wal")
         assert log.exists()  # the new catalogue could not be opened beside it
         for rows in (1, 2):
-            warehouse.refresh_catalogue(store)
+            catalogue.refresh(store)
             assert not log.exists()
             with warehouse.connect(store.catalogue) as connection:
                 assert count(connection, "readings") == 11
@@ -289,7 +289,7 @@ def test_a_log_that_a_killed_writer_left_hinders_nobody(store: Paths) -> None:
     command = [sys.executable, "-c", killed, str(store.catalogue)]
     assert subprocess.run(command, timeout=60, check=False).returncode == 1
     assert store.catalogue.with_name("tcc.duckdb.wal").exists()
-    warehouse.refresh_catalogue(store)
+    catalogue.refresh(store)
     with warehouse.connect(store.catalogue) as connection:
         assert count(connection, "readings") == 11
     assert [f.name for f in store.data.iterdir() if "tcc.duckdb" in f.name] == ["tcc.duckdb"]
