@@ -135,16 +135,36 @@ class _Sparing(NBClientEngine):  # type: ignore[misc]  # papermill has no types
     @classmethod
     def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **kwargs: Any) -> None:
         every = nb_man.save
-
-        def save(**given: Any) -> None:
-            if (nb_man.now() - nb_man.last_save_time).total_seconds() >= COPY_EACH_S:
-                every(**given)
-
-        nb_man.save = save
+        nb_man.save = later = _Later(nb_man, every)
         try:
             super().execute_managed_notebook(nb_man, kernel_name, **kwargs)
         finally:
+            later.cancel()
             nb_man.save = every  # papermill's last copy, which it makes after this, is whole
+
+
+class _Later:
+    """Keep a copy now or, so soon after the last one, a moment later: a long cell is told of."""
+
+    def __init__(self, nb_man: Any, every: Callable[[], None]) -> None:
+        self.nb_man, self.every = nb_man, every
+        self.due: asyncio.TimerHandle | None = None
+
+    def __call__(self) -> None:
+        since_s = (self.nb_man.now() - self.nb_man.last_save_time).total_seconds()
+        if since_s >= COPY_EACH_S:
+            self.keep()
+        elif self.due is None:  # in this thread, while it waits for the kernel
+            self.due = asyncio.get_event_loop().call_later(COPY_EACH_S - since_s, self.keep)
+
+    def keep(self) -> None:
+        self.cancel()
+        self.every()
+
+    def cancel(self) -> None:
+        if self.due:
+            self.due.cancel()
+        self.due = None
 
 
 papermill_engines.register("sparing", _Sparing)
