@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lib import grounds, history, kernels, notebooks
+from lib import grounds, history, kernels, notebooks, restatements
 from lib.errors import LatexMissing, NothingToPrint, PipelineError
 from lib.journal import Journal
 from lib.paths import NOTEBOOKS
@@ -41,6 +41,8 @@ def _settle(this: Run, step: Step, show: Show) -> str:
     name, given = step.name, _given(this, step.name)
     if name not in ANALYSE:  # they look for what is new, of which silence is a part
         _execute(this, name, given, show)
+        if name == PREPARE[-1]:
+            restatements.notice(this.paths, this.config, now=this.now, run=this.folder.name)
         return "ok"
     judges, anew = _judged(this, name), this.order.force or this.order.rebuild
     ground = grounds.of(this.paths, this.config, notebook(name), given, judges)

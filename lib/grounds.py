@@ -104,7 +104,8 @@ def data(
     known += paths.registry.rglob("*.json*")
     there = [*contents.tables(paths), *(file for file in known if file.exists())]
     if judges is not None:
-        told = [paths.journal, paths.attempts, *paths.quarantine.rglob("*.reason.json")]
+        told = [paths.journal, paths.attempts, paths.restatements]
+        told += paths.quarantine.rglob("*.reason.json")
         there += [file for file in told if file.exists()]
     return contents.by_folder(contents.of(paths, there)) | _found(judges or {})
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lib import claim_language, claims, latexdiff, latexmk, manuscript, text_findings
+from lib import claim_language, claims, frozen, latexdiff, latexmk, manuscript, text_findings
 from lib.claims import Judged
 from lib.errors import ManuscriptError, NothingToPrint, StaleArtifact, UnknownValue
 from lib.files import replacing
@@ -51,10 +51,11 @@ class Built:
 def build(paths: Paths, *, source: Path = TCC, timeout_s: float = TIMEOUT_S) -> Built:
     """Typeset the monograph of a store; LaTeX runs only when something printed has changed.
 
-    Raises UnknownValue for a key that nothing wrote, FalseClaim and ClaimError, StaleArtifact,
+    Where a frozen state is pinned, of that. Raises UnknownValue for a key that nothing wrote, FalseClaim and ClaimError, StaleArtifact,
     and TypesettingFailed; the last good PDF stays in each case.
     """
-    started = time.monotonic()
+    started, live = time.monotonic(), paths
+    paths = frozen.printed(live)
     with _alone(paths.latex):
         ready, text = checked(paths, source)
         judged = claims.judge(text.claims, ready.records)
@@ -67,7 +68,7 @@ def build(paths: Paths, *, source: Path = TCC, timeout_s: float = TIMEOUT_S) -> 
             held = _accept(paths, job, inputs)
         found = text_findings.of(ready, text, judged)
         _note(paths, held, judged, found, text_findings.unused(ready, text))
-        latexdiff.keep(paths, text.flat)
+        latexdiff.keep(live, text.flat)
     seconds = time.monotonic() - started
     kept = tuple(held["warnings"]), tuple(found), tuple(judged)
     return Built(paths.pdf, held["pages"], seconds, rebuilt, *kept)

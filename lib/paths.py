@@ -107,6 +107,16 @@ class Paths:
         return self.data / "runs"
 
     @property
+    def restatements(self) -> Path:
+        """One line for each past day whose energy changed later, append-only."""
+        return self.data / "restatements.jsonl"
+
+    @property
+    def frozen(self) -> Path:
+        """States of the page with all that they stand on, by name."""
+        return self.data / "frozen"
+
+    @property
     def catalogue(self) -> Path:
         """A DuckDB file of views over the Parquet files, for people."""
         return self.data / "tcc.duckdb"

@@ -25,7 +25,7 @@ LAYERS = {
     "notify store_dates redaction",
     "steps": "plan budget ingest collected answers refusals staging staging_files staging_pool "
     "staging_findings staging_again staging_left_out staged_date held marts marts_state "
-    "marts_tables chosen_dates quarantine",
+    "marts_tables chosen_dates restatements quarantine",
     "analysis": "energy meters load cycles standby uncertainty voltage voltage_error "
     "voltage_meters voltage_house spc run_length residuals baseline baseline_file detection "
     "monitor spc_findings tariff tariff_rates tariff_findings white_tariff bill posts coverage "
@@ -33,10 +33,10 @@ LAYERS = {
     "alarms",
     "page": "thumbnails figures plots plots_load plots_coverage plots_voltage plots_spc "
     "plots_detection plots_tariff values latex latexmk page provenance typesetting claim_language "
-    "claims manuscript text_findings latexdiff monograph study study_frames indicators "
+    "claims manuscript text_findings latexdiff frozen monograph study study_frames indicators "
     "indicators_load indicators_voltage indicators_spc indicators_tariff indicators_quality "
     "tables tables_voltage tables_spc explore",
-    "run": "kernel_server kernels rendering notebooks history steps grounds execution pipeline "
+    "run": "kernel_server kernels rendering notebooks history steps grounds freezing execution pipeline "
     "doctor doctor_checks doctor_cloud doctor_store doctor_schedule freshness runs run_list "
     "run_pages schedules schedule_places",
     "doors": "cli cli_data cli_page cli_quarantine cli_schedule terminal",
