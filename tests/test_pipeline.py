@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from lib import config, files, notebooks, origins, pipeline, sources
+from lib import config, files, notebooks, origins, pipeline, raw, sources
 from lib.config import Config
 from lib.demo.recorded import recorded_house
 from lib.errors import ConfigError, NotebookFailed, StoreMismatch
 from lib.findings import Finding, dump
-from lib.journal import Journal
+from lib.journal import Journal, Window
 from lib.paths import Paths
 from lib.pipeline import Order, Run
 from lib.times import parse_instant
-from tests.rows import contents, keep, report, staged
+from tests.rows import CONFIG, at, build, contents, keep, report, staged, table
 
 NOW = "2026-04-22T15:00:00Z"
 DEMO = Order(source="demo", now=NOW, days=2)
@@ -104,6 +104,30 @@ def test_an_hour_later_only_that_hour_is_new(done: Run, tmp_path: Path) -> None:
     assert len(after["staging/event_date=2026-04-22"]) > len(
         before["staging/event_date=2026-04-22"]
     )
+
+
+def test_an_hour_of_empty_answers_reaches_the_marts_as_silence(store: Paths) -> None:
+    def ask(first: int, end: int, rows: list[raw.Row]) -> None:
+        window = Window("plug01", at(f"10 {first}:00"), at(f"10 {end}:00"))
+        told = {"asked_at": at(f"10 {end}:10"), "ingested_by": "tcc/0", "complete": True}
+        raw.write_window(store, window, rows, **told)
+
+    def hours() -> list[tuple[float, float, float]]:
+        """What is known of 12, 15 and 16 h: observed, silent, not asked. [s]"""
+        found = table(store, "availability_hourly").set_index("hour_start")
+        columns = ["observed_s", "silent_s", "not_asked_s"]
+        return [tuple(found.loc[at(f"10 {hour}:00"), columns]) for hour in (12, 15, 16)]
+
+    ask(10, 16, [report("10 11:30", "cur_power", "1")])
+    build(store)
+    assert hours() == [(3600, 0, 0), (0, 3600, 0), (0, 0, 3600)]
+    ask(16, 17, [])
+    order = Order(steps=pipeline.PREPARE, now="2026-03-10T17:10:00Z", page=False)
+    assert pipeline.run(store, CONFIG, order).ok
+    assert hours() == [(3600, 0, 0), (0, 3600, 0), (0, 3600, 0)]
+    day = table(store, "availability").set_index("local_date").loc["2026-03-10"]
+    # From 11:30 for the gap limit of 3 h it was observed; from 10 h to 17 h it was asked about.
+    assert (day["observed_s"], day["silent_s"]) == (3 * 3600, 4 * 3600)
 
 
 def test_a_second_run_in_the_same_folder_leaves_with_a_sentence(store: Paths) -> None:
