@@ -191,7 +191,7 @@ def _files(source: Path) -> list[Path]:
 
 def _words(ready: Typeset, text: Text) -> list[str]:
     """What is printed of the whole: what tcc.sty prints by itself, and what the text asks for."""
-    asked = {r"\TCCanodosdados", r"\TCCatribuicao"} | text.words
+    asked = {r"\TCCatribuicao"} | text.words
     if text.words & STAMPED:
         asked |= {r"\tccselo", r"\TCCalcance"}
     said = [f"{word} {printed}" for word, printed in ready.words.items() if word in asked]

@@ -35,7 +35,7 @@ LAYERS = {
     "plots_detection plots_tariff values latex latexmk page provenance typesetting claim_language "
     "claims manuscript text_findings latexdiff monograph study study_frames indicators "
     "indicators_load indicators_voltage indicators_spc indicators_tariff indicators_quality "
-    "tables tables_voltage tables_spc explore",
+    "tables tables_voltage tables_spc tables_devices explore",
     "run": "kernel_server kernels notebooks history steps grounds execution pipeline doctor "
     "doctor_checks doctor_cloud doctor_store doctor_schedule freshness runs run_list run_pages "
     "schedules schedule_places",

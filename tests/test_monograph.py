@@ -504,9 +504,9 @@ def preamble(folder: Path, body: str) -> latexmk.Job:
 @needs_latex
 @pytest.mark.slow
 def test_without_a_year_there_are_no_parentheses(tmp_path: Path) -> None:
-    job = preamble(tmp_path, r"Fonte: \TCCautoria.")
+    job = preamble(tmp_path, r"Fonte: \TCCautoria. \TCCano")
     latexmk.run(job, timeout_s=60)
-    assert "Fonte: elaborada pelo autor." in text_of(job.pdf)
+    assert "Fonte: elaborada pelo autor. [a preencher: ano]" in text_of(job.pdf)
 
 
 def latexmk_that(does: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> latexmk.Job:
