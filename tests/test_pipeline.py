@@ -6,8 +6,11 @@ import subprocess
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
+from pypdf import PdfReader
+from pypdf.generic import DictionaryObject
 
 from lib import config, files, notebooks, origins, pipeline, raw, sources
 from lib.config import Config
@@ -61,6 +64,37 @@ def test_every_page_says_that_the_data_is_simulated(done: Run) -> None:
     assert len(pages) == done.built.pages
     assert [n for n, page in enumerate(pages) if "simulad" not in page.lower()] == []
     assert "??" not in text
+
+
+@needs_tex
+def test_the_pdf_holds_what_an_archive_asks_for(done: Run) -> None:
+    """As far as it can be seen without a validator: PDF/A-2b is declared, not proven."""
+    reader = PdfReader(done.paths.pdf)
+    root, info = reader.root_object, reader.metadata
+    told = ElementTree.fromstring(root["/Metadata"].get_object().get_data())
+    said = {one.tag.partition("}")[2]: "".join(one.itertext()) for one in told.iter()}
+    assert (said["part"], said["conformance"]) == ("2", "B")
+    assert info and (said["title"], said["creator"]) == (info.title, info.author)
+    assert (said["description"], said["Producer"]) == (info.subject, info.producer)
+    assert info.creation_date is None and "Date" not in str(said)
+    (colours,) = root["/OutputIntents"]
+    profile = colours.get_object()["/DestOutputProfile"].get_object()
+    assert profile["/N"] == 3 and profile.get_data()[16:20] == b"RGB "
+    assert len(reader.trailer["/ID"]) == 2
+
+    numbers = {*reader.xref_objStm, *(n for own in reader.xref.values() for n in own)}
+    objects = [reader.get_object(number) for number in numbers]
+    held = [one for one in objects if isinstance(one, DictionaryObject)]
+    fonts = [one for one in held if one.get("/Type") == "/FontDescriptor"]
+    assert len(fonts) > 10
+    drawn = {str(one["/FontDescriptor"]["/FontName"]) for one in held
+             if one.get("/Subtype") == "/Type3"}  # fmt: skip
+    assert all("/FontFile" in one or str(one["/FontName"]) in drawn for one in fonts)
+    links = [one for one in held if one.get("/Subtype") == "/Link"]
+    assert len(links) > 100 and {link["/F"] for link in links} == {4}  # they print
+    assert {link["/A"]["/S"] for link in links if "/A" in link} == {"/GoTo", "/URI"}
+    assert not {"/JS", "/AA", "/EF", "/TR", "/OCProperties"} & {key for one in held for key in one}
+    assert {str(one["/Filter"]) for one in held if "/Filter" in one} == {"/FlateDecode"}
 
 
 def test_the_printed_energy_is_the_one_the_house_really_used(done: Run) -> None:
