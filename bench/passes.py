@@ -116,9 +116,10 @@ def _tables(paths: Paths) -> Iterator[tuple[str, bytes]]:
 
 
 def _page(paths: Paths) -> Iterator[tuple[str, bytes]]:
-    """Figures byte by byte; their sidecars without the version of the code that drew them."""
+    """Figures byte by byte; values and sidecars without the version of the code behind them."""
     for file in sorted((paths.generated / page.VALUES).glob("*.json")):
-        yield file.name, file.read_bytes()
+        plain = json.loads(file.read_text("utf-8"))
+        yield file.name, json.dumps(plain | {"code_version": ""}).encode()
     for file in sorted(f for f in paths.figures.glob("*") if f.name[0] != "."):
         if file.suffix == ".json":
             plain = json.loads(file.read_text("utf-8"))

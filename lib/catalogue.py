@@ -25,6 +25,9 @@ def refresh(paths: Paths) -> Path:
     one could not be opened with that.
     """
     with files.replacing(paths.catalogue) as new:
+        for log in new.parent.glob(f".{paths.catalogue.name}.*.tmp.wal"):
+            if not log.with_suffix("").exists():  # of a killed refresh, whose file is gone
+                log.unlink(missing_ok=True)
         with duckdb.connect(str(new)) as connection, _together(connection):
             for table in contract.for_people():
                 view = _view(paths.data / table.folder, table)

@@ -3,6 +3,7 @@
 Belongs here: running `sql/checks/*.sql`. Does not belong here: what a failed check stops.
 """
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,17 @@ from lib.warehouse import Connection
 def names(table: str) -> list[str]:
     """The checks on a table, by the names of their SQL files."""
     return sorted(file.stem for file in (paths.SQL / "checks").glob(f"{table}_*.sql"))
+
+
+def described(table: str) -> dict[str, str]:
+    """What each check on a table looks for, in the words at the head of its SQL file."""
+    return {name: _head(paths.SQL / "checks" / f"{name}.sql") for name in names(table)}
+
+
+def _head(file: Path) -> str:
+    written = file.read_text("utf-8").splitlines()
+    lines = itertools.takewhile(lambda line: line.startswith("--"), written)
+    return " ".join(line.removeprefix("--").strip() for line in lines)
 
 
 def look_at(connection: Connection, file: Path) -> None:

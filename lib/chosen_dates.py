@@ -1,6 +1,6 @@
-"""Staging and marts made anew from the raw files for chosen UTC dates.
+"""A choice of UTC dates of which staging and marts are to be made anew from the raw files.
 
-Belongs here: what a choice of dates is, and both steps for one. Does not belong here: staging a
+Belongs here: what a choice of dates is, and what is staged of one. Does not belong here: staging a
 date (`staging.py`), building it (`marts.py`), running their notebooks (`pipeline.py`).
 
 For when partitions were deleted or spoiled, or came from a copy: whatever they hold is not
@@ -8,18 +8,14 @@ read. The bookmarks of both steps stay as they are, so that an hourly run goes o
 had been done in between; where a rule changed it still does everything again.
 """
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 
-from lib import catalogue, held, marts, staged_date, staging, warehouse
-from lib.config import Config
+from lib import held, warehouse
 from lib.errors import ConfigError
 from lib.files import literal
-from lib.findings import Finding
 from lib.journal import Journal
 from lib.paths import Paths
-from lib.progress import Progress, silent
 
 
 @dataclass(frozen=True)
@@ -35,46 +31,6 @@ class Chosen:
 
     def __str__(self) -> str:
         return f"{self.first} to {self.last}"
-
-
-@dataclass
-class Report:
-    """What became of the chosen dates, by step, and how long that took. [s]"""
-
-    staged: staged_date.Report = field(default_factory=staged_date.Report)
-    built: marts.Report = field(default_factory=marts.Report)
-    seconds: float = 0.0
-
-    @property
-    def dates(self) -> list[str]:
-        """The UTC dates made anew, with the later ones that changed with them, ascending."""
-        return sorted({*self.staged.dates, *self.built.dates})
-
-    @property
-    def rows(self) -> int:
-        """The rows staged on the chosen dates."""
-        return self.staged.staged
-
-    @property
-    def findings(self) -> list[Finding]:
-        """What staging found, as in an hourly run."""
-        return self.staged.findings
-
-
-def rebuild(
-    paths: Paths, config: Config, first: date, last: date, *, progress: Progress = silent
-) -> Report:
-    """Make staging and marts anew for the dates from `first` to `last`, in UTC, both included.
-
-    Later dates of the marts only as far as what a date leaves to the next changes. The caller
-    holds the store (`origins.alone`). Raises ConfigError where `first` is after `last` or none
-    of the dates holds a raw file.
-    """
-    began, only = time.monotonic(), chosen(paths, str(first), str(last))
-    staged = staging.run(paths, config, only=only, progress=progress)
-    built = marts.run(paths, config, only=only, progress=progress)
-    catalogue.refresh(paths)
-    return Report(staged, built, time.monotonic() - began)
 
 
 def chosen(paths: Paths, first_date: str, last_date: str) -> Chosen | None:

@@ -15,11 +15,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lib import contents, figures, frozen, grounds, origins, provenance
+from lib import contents, frozen, grounds, origins, provenance
 from lib.errors import ConfigError, StaleArtifact
 from lib.files import replacing
 from lib.frozen import MANIFEST, Frozen
-from lib.page import VALUES, read_json, sidecars, write_json
+from lib.page import VALUES, code_version, read_json, sidecars, write_json
 from lib.paths import CONFIG, Paths
 from lib.times import iso
 
@@ -43,7 +43,7 @@ def freeze(paths: Paths, name: str, *, now: datetime) -> Frozen:
         for source, own in _members(paths, runs):
             _put(source, aside / own)
         write_json(aside / MANIFEST, _manifest(paths, name, aside, runs, now))
-        os.rename(aside, target)
+        aside.rename(target)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     frozen.pin(paths, name)
@@ -148,7 +148,7 @@ def _manifest(
         "frozen_at": iso(now),
         "run": max(run.name for run in runs.values()),
         "runs": {notebook: run.name for notebook, run in runs.items()},
-        "code_version": figures.code_version(),
+        "code_version": code_version(),
         "vintage": whole.record() if whole else None,
         "source": origin.kind if origin else "",
         "values": sum(len(one["values"]) for one in said),

@@ -9,7 +9,6 @@ one (`freezing.py`), comparing it with the living one (`drift.py`).
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from lib import contents, files

@@ -30,6 +30,11 @@ def escape(text: str) -> str:
     return re.sub(r"(\d) \\%", r"\1\\,\\%", printable(text).translate(_TRANSLATION))
 
 
+def cited(text: str) -> str:
+    """Plain text with references, e.g. `EN 50160 [@en50160]`, as LaTeX."""
+    return re.sub(r" ?\[@([\w.:-]+)\]", r"~\\cite{\1}", escape(text))
+
+
 def quantity(value: float, unit: str, digits: int, uncertainty: float | None = None) -> str:
     """A number with unit and uncertainty for siunitx; money goes before its number.
 
@@ -59,9 +64,9 @@ def _unit(unit: str) -> str:
 
 
 def cell(value: Any, digits: int | None) -> str:
-    """A table cell; a missing value is a dash, never a zero."""
-    if value is None:
-        return "--"
+    """A table cell; a missing value is a dash, never a zero, and an empty text is empty."""
+    if value is None or value == "":
+        return "--" if value is None else ""
     return escape(str(value)) if digits is None else rf"\num{{{plain(value, digits)}}}"
 
 

@@ -51,8 +51,9 @@ class Built:
 def build(paths: Paths, *, source: Path = TCC, timeout_s: float = TIMEOUT_S) -> Built:
     """Typeset the monograph of a store; LaTeX runs only when something printed has changed.
 
-    Where a frozen state is pinned, of that. Raises UnknownValue for a key that nothing wrote, FalseClaim and ClaimError, StaleArtifact,
-    and TypesettingFailed; the last good PDF stays in each case.
+    Where a frozen state is pinned, of that. Raises UnknownValue for a key that nothing wrote,
+    FalseClaim and ClaimError, StaleArtifact, and TypesettingFailed; the last good PDF stays in
+    each case.
     """
     started, live = time.monotonic(), paths
     paths = frozen.printed(live)
@@ -192,7 +193,7 @@ def _files(source: Path) -> list[Path]:
 
 def _words(ready: Typeset, text: Text) -> list[str]:
     """What is printed of the whole: what tcc.sty prints by itself, and what the text asks for."""
-    asked = {r"\TCCanodosdados", r"\TCCatribuicao"} | text.words
+    asked = {r"\TCCatribuicao"} | text.words
     if text.words & STAMPED:
         asked |= {r"\tccselo", r"\TCCalcance"}
     said = [f"{word} {printed}" for word, printed in ready.words.items() if word in asked]

@@ -4,8 +4,8 @@ Belongs here: the Fonte line, the stamp, the table of the appendix, the executed
 a number, and what of the page is older than the rest. Does not belong here: the vintage itself
 (`page.py`), values and tables (`typesetting.py`).
 
-The version is the commit of the code that a notebook ran with, as its figures' sidecars say: it
-changes with what was computed, not with each commit.
+The version is the commit of the code that a notebook ran with, as its values and the sidecars of
+its figures say: it changes with what was computed, not with each commit.
 """
 
 import filecmp
@@ -56,13 +56,14 @@ class Origin:
 
 def origins(paths: Paths, said: list[Record], figures: list[Record]) -> dict[str, Origin]:
     """What each notebook's output stands on, by its name."""
-    versions = {sidecar["notebook"]: _commit(sidecar["code_version"]) for sidecar in figures}
+    drawn = {sidecar["notebook"]: sidecar["code_version"] for sidecar in figures}
     found = {}
     for record in said:
         name = record["notebook"]
         vintage = Vintage.from_record(record["vintage"])
         executed = _executed(paths, name)
-        found[name] = Origin(vintage, record["time_zone"], versions.get(name, ""), executed)
+        version = record.get("code_version") or drawn.get(name, "")
+        found[name] = Origin(vintage, record["time_zone"], _commit(version), executed)
     return found
 
 

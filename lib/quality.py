@@ -155,16 +155,18 @@ def until_now(paths: Paths, found: DataFrame, end: datetime, now: datetime) -> D
     return pd.concat([found, later], ignore_index=True) if len(later) else found
 
 
-def freshness(found: DataFrame, signs: DataFrame, now: datetime) -> DataFrame:
+def freshness(found: DataFrame, signs: DataFrame, now: datetime, least_h: float = 0.0) -> DataFrame:
     """How long ago each device was heard, and whether that is long for it. [age_h, limit_h: h]
 
     `found` by `until_now`, `signs` by `cadence.signs_of_life`. `is_stale` after twice the 95th
-    percentile of the time between its signs of life.
+    percentile of the time between its signs of life, but not before `least_h`: even of a device
+    that reports each minute the newest rows come with the next hourly collection. [h]
     """
     newest = found.groupby("device_id", as_index=False)[["newest_event", "newest_ingest"]].max()
     limit_h = 2 * signs.set_index("device_id")["p95_s"].astype("float64") / 3600
     age_h = (now - newest["newest_event"]).dt.total_seconds() / 3600
-    newest = newest.assign(age_h=age_h, limit_h=newest["device_id"].map(limit_h))
+    limit_h = newest["device_id"].map(limit_h).clip(lower=least_h)
+    newest = newest.assign(age_h=age_h, limit_h=limit_h)
     return newest.assign(is_stale=newest["age_h"] > newest["limit_h"])
 
 

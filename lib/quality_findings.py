@@ -89,8 +89,8 @@ def stale(fresh: DataFrame, names: dict[str, str], now: datetime) -> list[Findin
     for row in fresh[fresh["is_stale"]].to_dict("records"):
         name = names.get(row["device_id"], row["device_id"])
         text = (
-            f"{name}: o último sinal de vida foi há {number(row['age_h'], 1)} h; o usual é menos "
-            f"de {number(row['limit_h'], 1)} h. Confira se está ligado e na rede."
+            f"{name}: o último sinal de vida foi há {number(row['age_h'], 1)} h; espera-se "
+            f"menos de {number(row['limit_h'], 1)} h. Confira se está ligado e na rede."
         )
         found.append(Finding("tcc.quality.stale", text, {"device": name, "age_h": row["age_h"]}))
     newest = fresh["newest_ingest"].max()

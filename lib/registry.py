@@ -187,8 +187,12 @@ def names(paths: Paths, named: Iterable[Device] = ()) -> dict[str, str]:
 
 def codes(paths: Paths, device_id: str) -> list[str]:
     """The codes that a device reports by its newest specification, else all that are known."""
-    specification = _content(paths.registry / device_id, "specification", None)
-    return said.reported(specification) or list(KNOWN)
+    return reported(paths, device_id) or list(KNOWN)
+
+
+def reported(paths: Paths, device_id: str) -> list[str]:
+    """The codes that a device reports by its newest specification; none without one."""
+    return said.reported(_content(paths.registry / device_id, "specification", None))
 
 
 @dataclass(frozen=True)
@@ -203,6 +207,13 @@ class SpecInForce:
 def specifications(paths: Paths) -> list[SpecInForce]:
     """Every archived specification, with the instant from which it is in force."""
     return [*_specifications(paths.registry)] if paths.registry.exists() else []
+
+
+def newest_specifications(paths: Paths) -> list[SpecInForce]:
+    """What the newest archived specification of each device says, code by code."""
+    found = specifications(paths)
+    newest = {one.device_id: one.valid_from for one in found}
+    return [one for one in found if one.valid_from == newest[one.device_id]]
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,8 @@ TABLES: dict[str, dict[str, Any]] = {
     "tensao_limites": {
         "caption": "Limites das médias de 10 minutos, em volts: PRODIST e EN 50160",
         "columns": LIMITS,
+        "source": "Módulo 8 do PRODIST [@aneel956], por transcrições, e valores usuais da "
+        "EN 50160 [@en50160], por fonte secundária",
     },
     "tensao_conjuntos": {
         "caption": "Conjuntos de 1.008 leituras do medidor de referência, resultado indicativo",

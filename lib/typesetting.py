@@ -18,7 +18,6 @@ from lib.latex import Float
 from lib.page import VALUES, Vintage, read_json, sidecars
 from lib.paths import Paths
 from lib.provenance import Origin
-from lib.times import brazilian
 
 HEAD = "% Gerado a cada execução pelos cadernos; não edite.\n"
 SIMULATED = " (dados simulados)"
@@ -146,13 +145,10 @@ class _Content:
 
     def words(self) -> dict[str, str]:
         """What the macros that speak of the whole print."""
-        newest = self.whole.newest_event if self.whole else None
-        year = brazilian(newest, self.zone).split(",")[0].split()[-1] if newest else ""
         sentence = self.whole.sentence(self.zone) if self.whole else "sem dados"
         whose = _whose(self.whole)
         return {
             r"\TCCalcance": latex.escape(sentence),
-            r"\TCCanodosdados": year,
             r"\TCCatribuicao": latex.escape(whose) if whose else "",
         }
 
@@ -215,9 +211,13 @@ def _figure(sidecar: Record, origin: Origin) -> Float:
 
 def _table(key: str, record: Record, origin: Origin) -> Float:
     headers, digits = zip(*record["columns"], strict=True)
-    caption = latex.escape(record["caption"]) + (SIMULATED if origin.vintage.simulated else "")
+    own = latex.cited(record["source"]) + "." if record.get("source") else ""
+    simulated = origin.vintage.simulated and not own
+    caption = latex.escape(record["caption"]) + (SIMULATED if simulated else "")
     parts = latex.tabular(headers, digits, record["rows"])
-    return Float(key, caption, origin.source(), parts, len(record["rows"]) > latex.LONGEST_FLOAT)
+    return Float(
+        key, caption, own or origin.source(), parts, len(record["rows"]) > latex.LONGEST_FLOAT
+    )
 
 
 def _whose(whole: Vintage | None) -> str:

@@ -54,11 +54,13 @@ def table(
     *,
     caption: str,
     columns: dict[str, tuple[str, int | None]],
+    source: str = "",
 ) -> None:
     """Write a table that the monograph prints as `\\tabdata{key}`.
 
     `columns` gives each column its Portuguese header and digits (None: text). A missing
-    cell is printed as a dash. Raises ManuscriptError for absent columns and infinities.
+    cell is printed as a dash. `source` is the whole Fonte of what does not stand on the data,
+    with references as `[@key]`. Raises ManuscriptError for absent columns and infinities.
     """
     _check_key(page, key)
     if absent := [name for name in columns if name not in frame.columns]:
@@ -70,7 +72,8 @@ def table(
     ]
     heads = [list(head) for head in columns.values()]
     content = page.read()
-    content["tables"][key] = {"caption": caption.rstrip("."), "columns": heads, "rows": rows}
+    written = {"caption": caption.rstrip("."), "columns": heads, "rows": rows}
+    content["tables"][key] = written | ({"source": source.rstrip(".")} if source else {})
     page.write({name: content[name] for name in ("values", "tables")})
 
 

@@ -1,8 +1,8 @@
 """Chosen UTC dates of staging and marts, made anew from Dagster's page: one partition a date.
 
 Put here the partitions and the asset that a person launches. Keep what is done with a date in
-lib/chosen_dates.py. An asset of its own, so that the hourly job has no partitions: it finds by
-itself which dates new rows touch.
+lib/. An asset of its own, so that the hourly job has no partitions: it finds by itself which dates
+new rows touch.
 Concept: https://docs.dagster.io/guides/build/partitions-and-backfills/backfilling-data
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 from dagster import (
+    AssetCheckResult,
     AssetExecutionContext,
     AssetObservation,
     AssetSpec,
@@ -18,15 +19,19 @@ from dagster import (
     MaterializeResult,
     multi_asset,
 )
+from dagster_duckdb import DuckDBResource
 
-from lib import chosen_dates, config, origins, store_dates
+from lib import chosen_dates, config, pipeline, store_dates
 from lib.errors import ConfigError
 from lib.paths import Paths
+from lib.pipeline import PREPARE, Order
 from orchestration import metadata
+from orchestration.checks import findings_check, judged, on_partitions, partition_checks
 from orchestration.resources import in_one_sentence
 
 EARLIEST = date(2026, 1, 1)
-Rebuilt = Iterator[AssetObservation | MaterializeResult[None]]
+NAME = "rebuilt_dates"
+Rebuilt = Iterator[AssetObservation | AssetCheckResult | MaterializeResult[None]]
 
 
 def _first() -> datetime:
@@ -45,7 +50,7 @@ daily = DailyPartitionsDefinition(start_date=_first(), timezone="UTC", end_offse
 
 
 REBUILT = AssetSpec(
-    "rebuilt_dates",
+    NAME,
     description="Staging and marts of chosen UTC dates, anew from the raw files, as by "
     "`tcc stage --from --to`. The hourly job needs none of it.",
     group_name="rebuild",
@@ -53,20 +58,37 @@ REBUILT = AssetSpec(
 )
 
 
-@multi_asset(specs=[REBUILT], backfill_policy=BackfillPolicy.single_run())
-def rebuilt_dates(context: AssetExecutionContext) -> Rebuilt:
-    """Make the dates of a range anew in one run, and say what became of each."""
+@multi_asset(
+    specs=[REBUILT],
+    check_specs=[findings_check(NAME), *partition_checks(NAME)],
+    backfill_policy=BackfillPolicy.single_run(),
+)
+def rebuilt_dates(context: AssetExecutionContext, duckdb: DuckDBResource) -> Rebuilt:
+    """Make the dates of a range anew by the notebooks of both steps, and say what came of each."""
     days = [date.fromisoformat(key) for key in context.partition_keys]
-    with in_one_sentence(), origins.alone(paths := Paths.at()):
-        report = chosen_dates.rebuild(paths, config.load(), days[0], days[-1])
-    for day, rows in metadata.rows_of(paths.staging, days).items():
-        context.add_asset_metadata({"rows": rows}, partition_key=day)
-    yield from _observed(report)
-    yield MaterializeResult(metadata=metadata.rebuilt(report))
+    this = _rebuilt(days)
+    rows = metadata.rows_of(this.paths.staging, days)
+    for day, count in rows.items():
+        context.add_asset_metadata({"rows": count}, partition_key=day)
+    yield from _observed(sum(map(bool, rows.values())))
+    yield MaterializeResult(metadata=metadata.rebuilt(this, rows=rows, findings=len(this.findings)))
+    yield judged(NAME, this.findings)
+    yield from on_partitions(this.paths, duckdb, NAME, [day for day in rows if rows[day]])
 
 
-def _observed(report: chosen_dates.Report) -> Iterator[AssetObservation]:
+def _rebuilt(days: list[date]) -> pipeline.Run:
+    """A run of both steps on a span of dates, kept as one of `tcc stage` is. Raises Failure."""
+    first, last = str(days[0]), str(days[-1])
+    with in_one_sentence():
+        chosen_dates.chosen(paths := Paths.at(), first, last)  # before anything runs
+        order = Order(steps=PREPARE, first_date=first, last_date=last, page=False)
+        this = pipeline.run(paths, config.load(), order)
+        for error in this.errors:
+            raise error
+    return this
+
+
+def _observed(dates: int) -> Iterator[AssetObservation]:
     """Say on the pages of staging and marts that dates of theirs were made anew, and how many."""
-    staged, built = report.staged, report.built
-    yield AssetObservation("staging_tuya_logs", metadata={"dates_rebuilt": len(staged.dates)})
-    yield AssetObservation("marts", metadata={"dates_rebuilt": len(built.dates)})
+    for asset in ("staging_tuya_logs", "marts"):
+        yield AssetObservation(asset, metadata={"dates_rebuilt": dates})

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dagster import MetadataValue
 
-from lib import attempts, chosen_dates, status, store_dates, thumbnails, warehouse
+from lib import attempts, status, store_dates, thumbnails, warehouse
 from lib.freshness import Freshness
 from lib.page import FIGURES, VALUES, Vintage, read_json, sidecars
 from lib.pipeline import ANALYSE, Run, Step
@@ -53,12 +53,20 @@ def pictures(this: Run, step: Step) -> Metadata:
 
 
 def printed(this: Run, step: Step) -> Metadata:
-    """The PDF, its pages, its warnings, and whether LaTeX ran at all (1 or 0)."""
+    """The PDF, its pages, claims, findings and warnings, and whether LaTeX ran (1 or 0). [s]
+
+    The step's seconds are of all that it took, those of the build of the PDF alone.
+    """
     if this.built is None:
         return _how(step)
     return _how(step) | {
         "pages": this.built.pages,
         "rebuilt": int(this.built.rebuilt),
+        "build_seconds": round(this.built.seconds, 2),
+        "claims": len(this.built.claims),
+        "claims_close": sum(one.close for one in this.built.claims),
+        "findings": len(this.built.findings),
+        "text": MetadataValue.md("\n".join(f"- {one}" for one in this.built.findings) or "–"),
         "warnings": len(this.built.warnings),
         "pdf": MetadataValue.path(this.built.pdf),
     }
@@ -84,15 +92,17 @@ def behind(fresh: Freshness) -> Metadata:
     return {**known, "by_device": MetadataValue.md("\n".join([head, *rows]))}
 
 
-def rebuilt(report: chosen_dates.Report) -> Metadata:
-    """What became of chosen dates: their rows, how many of each step, findings. [seconds: s]"""
-    return {
-        "seconds": round(report.seconds, 2),
-        "rows_staged": report.rows,
-        "dates_staged": len(report.staged.dates),
-        "dates_built": len(report.built.dates),
-        "findings": len(report.findings),
+def rebuilt(this: Run, *, rows: dict[str, int], findings: int) -> Metadata:
+    """What became of chosen dates: how many, their rows, findings, notebooks. [seconds: s]"""
+    done: Metadata = {
+        "seconds": round(sum(step.seconds for step in this.steps), 2),
+        "rows_staged": sum(rows.values()),
+        "dates_staged": sum(map(bool, rows.values())),
+        "findings": findings,
     }
+    for step in this.steps:
+        done |= {f"{name}_{step.name}": file for name, file in executed(this, step).items()}
+    return done
 
 
 def rows_of(table: Path, days: list[date]) -> dict[str, int]:

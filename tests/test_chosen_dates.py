@@ -3,7 +3,7 @@
 import re
 import shutil
 from collections.abc import Iterator
-from datetime import date
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,9 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from lib import chosen_dates, cli, marts, staging, staging_again, warehouse
-from lib.chosen_dates import Report
-from lib.config import Device
+from lib import catalogue, chosen_dates, cli, marts, staged_date, staging, staging_again, warehouse
+from lib.config import Config, Device
 from lib.errors import ConfigError, DataError
 from lib.journal import Entry, Window
 from lib.paths import Paths
@@ -79,8 +78,27 @@ def own(house: Paths, tmp_path: Path) -> Iterator[Paths]:
     yield copy(house, tmp_path / "own")
 
 
-def rebuild(store: Paths, first: str, last: str) -> Report:
-    return chosen_dates.rebuild(store, CONFIG, date.fromisoformat(first), date.fromisoformat(last))
+@dataclass(frozen=True)
+class Made:
+    """What both steps say of chosen dates."""
+
+    staged: staged_date.Report
+    built: marts.Report
+
+    @property
+    def dates(self) -> set[str]:
+        return {*self.staged.dates, *self.built.dates}
+
+
+def rebuild(store: Paths, first: str, last: str, settings: Config = CONFIG) -> Made:
+    """Both steps for chosen dates, as their notebooks do them."""
+    only = chosen_dates.chosen(store, first, last)
+    made = Made(
+        staging.run(store, settings, only=only),
+        marts.run(store, settings, only=only),
+    )
+    catalogue.refresh(store)
+    return made
 
 
 def spoil(store: Paths, table: str, day: str, how: str) -> None:
@@ -124,7 +142,7 @@ def test_any_choice_of_dates_however_spoilt_ends_as_a_full_rebuild(
             spoil(store, table, day, how)
     made = rebuild(store, first, last)
     assert contents(store) == expected
-    assert {day for day in DAYS if first <= day <= last} <= {*made.dates}
+    assert {day for day in DAYS if first <= day <= last} <= made.dates
     staged, built = build(store)  # the next hour has nothing to do, and nothing is left to it
     assert (staged.dates, built.dates, contents(store)) == ([], [], expected)
 
@@ -134,9 +152,13 @@ def test_all_tables_of_all_dates_deleted_come_back(own: Paths, expected: Content
         shutil.rmtree(own.data / table, ignore_errors=True)
     made = rebuild(own, DAYS[0], DAYS[-1])
     assert contents(own) == expected
-    assert made.rows == sum(len(v) for k, v in expected.items() if k.startswith("staging/"))
+    assert made.staged.staged == sum(
+        len(v) for k, v in expected.items() if k.startswith("staging/")
+    )
     with warehouse.connect(own.catalogue) as connection:
-        assert connection.execute("SELECT count(*) FROM readings").fetchall() == [(made.rows,)]
+        assert connection.execute("SELECT count(*) FROM readings").fetchall() == [
+            (made.staged.staged,)
+        ]
 
 
 def test_later_dates_change_only_as_far_as_what_a_date_leaves_to_the_next(own: Paths) -> None:
@@ -179,7 +201,10 @@ def test_files_copied_in_by_hand_count_and_a_bad_one_goes_to_the_quarantine(own:
     (folder / "old.json").write_text(f"[{report('11 06:00', 'cur_power', '9')}]".replace("'", '"'))
     (folder / "bad.json").write_text("[{")
     made = rebuild(own, "2026-03-11", "2026-03-11")
-    assert {f.name for f in made.findings} >= {"tcc.staging.adopted", "tcc.staging.quarantined"}
+    assert {f.name for f in made.staged.findings} >= {
+        "tcc.staging.adopted",
+        "tcc.staging.quarantined",
+    }
     assert len(warehouse.read(own.staging, where="device_id = 'plug03'")) == 1
     build(own)
     after = contents(own)
@@ -193,8 +218,7 @@ def test_files_copied_in_by_hand_count_and_a_bad_one_goes_to_the_quarantine(own:
 
 def test_after_a_change_of_rules_the_rest_is_not_taken_for_done(own: Paths) -> None:
     named = CONFIG.model_copy(update={"devices": (Device(id="plug02", name="Geladeira"),)})
-    day = date(2026, 3, 12)
-    chosen_dates.rebuild(own, named, day, day)
+    rebuild(own, "2026-03-12", "2026-03-12", named)
     known = {name for name in warehouse.read(own.staging)["device_name"] if name != "plug01"}
     assert known == {"plug02", "Geladeira"}
     staged, built = build(own, named)
@@ -204,7 +228,7 @@ def test_after_a_change_of_rules_the_rest_is_not_taken_for_done(own: Paths) -> N
 
 def test_rules_that_change_back_leave_no_date_of_the_others(own: Paths, expected: Contents) -> None:
     named = CONFIG.model_copy(update={"devices": (Device(id="plug02", name="Geladeira"),)})
-    chosen_dates.rebuild(own, named, date(2026, 3, 12), date(2026, 3, 12))
+    rebuild(own, "2026-03-12", "2026-03-12", named)
     build(own)
     assert contents(own) == expected
 
@@ -215,7 +239,7 @@ def test_dates_of_a_store_that_was_never_staged_are_made_and_the_rest_follows(
     shutil.rmtree(own.staging)
     shutil.rmtree(own.marts)
     made = rebuild(own, "2026-03-11", "2026-03-11")
-    assert made.dates == ["2026-03-11"]
+    assert made.dates == {"2026-03-11"}
     staged, built = build(own)
     assert (staged.dates, built.dates, contents(own)) == ([*DAYS], [*DAYS], expected)
 
@@ -226,7 +250,7 @@ def test_dates_of_a_store_that_was_never_staged_are_made_and_the_rest_follows(
 def test_conflicts_and_findings_are_those_of_an_hourly_run(own: Paths) -> None:
     hourly = staging.run(own, CONFIG, rebuild=True)
     made = rebuild(own, DAYS[0], DAYS[-1])
-    assert [str(f) for f in made.findings] == [str(f) for f in hourly.findings]
+    assert [str(f) for f in made.staged.findings] == [str(f) for f in hourly.findings]
     counted = ("came", "staged", "duplicate", "conflicting", "quarantined_rows")
     assert [getattr(made.staged, n) for n in counted] == [getattr(hourly, n) for n in counted]
     assert made.staged.conflicting == 1
@@ -263,7 +287,7 @@ def test_a_file_that_is_gone_is_said_and_its_window_asked_again(own: Paths) -> N
     gone = next((own.raw / "plug02" / "2026-03-12").glob("*.json*"))
     gone.unlink()
     made = rebuild(own, "2026-03-12", "2026-03-12")
-    assert "tcc.staging.missing_file" in {f.name for f in made.findings}
+    assert "tcc.staging.missing_file" in {f.name for f in made.staged.findings}
     assert not warehouse.partition(own.staging, "2026-03-12").exists()
     build(own)
     after = contents(own)

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pandas import Series, isna
 
-from lib import datapoints, registry, registry_lists
+from lib import datapoints, registry, registry_lists, tables_devices
 from lib.config import Device
 from lib.demo import catalogue
 from lib.demo.catalogue import FRIDGE, SENSOR, TV
@@ -63,6 +64,27 @@ def test_the_list_and_each_specification_are_archived_with_their_date(
     assert archived(store) == sorted([*names, "devices/20260422T150000Z_devices.json"])
     assert [device["id"] for device in registry.known(store)] == ids
     assert registry.names(store)[FRIDGE] == "Geladeira"
+
+
+def test_a_table_says_what_each_device_specifies_and_of_which_nothing_is_known(
+    store: Paths, cloud: TuyaCloud
+) -> None:
+    registry.refresh(store, cloud, (), now=NOW)
+    names = Series(registry.names(store) | {"older0000000000000001": "Forno"})
+    told = tables_devices.specified(store, names)
+    first = told[told["devices"] != ""]["devices"].tolist()
+    assert sum("Geladeira" in line for line in first) == 1 and len(first) < len(names)
+    (shared,) = (line for line in first if "Geladeira" in line)
+    assert shared.endswith(": Tomada demo 10 A (cz)") and "Televisão" in shared
+    assert told[told["code"] == tables_devices.UNKNOWN]["devices"].tolist() == [
+        "Forno: produto desconhecido"
+    ]
+    start = told.index[told["devices"] == shared][0]
+    own = told.iloc[start : start + 7].set_index("code")
+    assert own.loc["add_ele", ["type_name", "scale", "unit", "reported_name"]].tolist() == [
+        *["inteiro", 3, "kWh", "sim"]
+    ]
+    assert own.loc["switch_1", "type_name"] == "lógico" and isna(own.loc["switch_1", "scale"])
 
 
 def test_what_is_private_of_a_device_is_not_kept(store: Paths, cloud: TuyaCloud) -> None:

@@ -16,9 +16,8 @@ from lib.paths import NOTEBOOKS, ROOT
 
 # An arrow between modules runs one way: a layer imports itself and the layers above it.
 LAYERS = {
-    "ground": "errors paths times files findings datapoints portuguese "
-    "contents settings credentials sections tariff_settings config tuya_codes progress spans "
-    "contract",
+    "ground": "errors paths times files findings datapoints portuguese contents settings "
+    "credentials sections tariff_settings config tuya_codes progress spans contract",
     "demo house": "demo",
     "border and stores": "transport pace tuya tuya_logs raw journal attempts usage archive found "
     "registry registry_lists registry_findings origins sources warehouse catalogue checks bookmark "
@@ -34,11 +33,11 @@ LAYERS = {
     "page": "thumbnails figures plots plots_load plots_coverage plots_voltage plots_spc "
     "plots_detection plots_tariff values latex latexmk page provenance typesetting claim_language "
     "claims manuscript text_findings latexdiff frozen monograph study study_frames indicators "
-    "indicators_load indicators_voltage indicators_spc indicators_tariff indicators_quality "
-    "tables tables_voltage tables_spc explore",
-    "run": "kernel_server kernels rendering notebooks history steps grounds freezing execution pipeline "
-    "doctor doctor_checks doctor_cloud doctor_store doctor_schedule freshness runs run_list "
-    "run_pages schedules schedule_places",
+    "indicators_load indicators_voltage indicators_spc indicators_tariff indicators_quality tables "
+    "tables_voltage tables_spc tables_devices explore",
+    "run": "kernel_server kernels rendering notebooks history steps grounds freezing execution "
+    "pipeline doctor doctor_checks doctor_cloud doctor_store doctor_schedule freshness runs "
+    "run_list run_pages schedules schedule_places",
     "doors": "cli cli_data cli_page cli_quarantine cli_schedule terminal",
 }
 RANK = {name: rank for rank, names in enumerate(LAYERS.values()) for name in names.split()}

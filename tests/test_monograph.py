@@ -480,7 +480,7 @@ def test_vintage_link_and_stamp_are_on_the_page(tmp_path: Path) -> None:
     job = preamble(tmp_path, r"Vale \valsafra{a}.\par\tccselo")
     latexmk.run(job, timeout_s=60)
     text = unicodedata.normalize("NFC", " ".join(text_of(job.pdf).split()))
-    assert "Vale 1,5 (dados até 14 mar. 2026, 13h00, cobertura 98,2 %)." in text
+    assert "Vale 1,5 (dados até 14 mar. 2026, 13h00, cobertura 98,2 %, versão " in text
     assert "Dados de 14 fev. 2026, 00h00 a 14 mar. 2026, 14h00; dados até" in text
     assert "dos dados: ab12ab12ab12." in text
     address = "generated/cadernos/10_energy.html"
@@ -504,9 +504,9 @@ def preamble(folder: Path, body: str) -> latexmk.Job:
 @needs_latex
 @pytest.mark.slow
 def test_without_a_year_there_are_no_parentheses(tmp_path: Path) -> None:
-    job = preamble(tmp_path, r"Fonte: \TCCautoria.")
+    job = preamble(tmp_path, r"Fonte: \TCCautoria. \TCCano")
     latexmk.run(job, timeout_s=60)
-    assert "Fonte: elaborada pelo autor." in text_of(job.pdf)
+    assert "Fonte: elaborada pelo autor. [a preencher: ano]" in text_of(job.pdf)
 
 
 def latexmk_that(does: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> latexmk.Job:

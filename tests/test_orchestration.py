@@ -15,17 +15,22 @@ import duckdb
 import pytest
 import yaml
 from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckKey,
     AssetCheckSeverity,
     AssetKey,
+    AssetSelection,
     DagsterEvent,
     DagsterEventType,
     DagsterInstance,
     DagsterRun,
     DagsterRunStatus,
+    Definitions,
     SkipReason,
     asset,
     build_run_status_sensor_context,
     build_sensor_context,
+    define_asset_job,
     materialize,
 )
 from dagster import ExecuteInProcessResult as Result
@@ -99,6 +104,7 @@ TOLD_TO_DAGSTER = {
         "staging_tuya_logs": "findings staging_date! staging_order!",
         "marts": "findings",
         **dict.fromkeys(ANALYSED, "findings!"),
+        "rebuilt_dates": "findings staging_date staging_order",
     },
     "jobs": {"tuya_processing_job": " ".join(sorted(CHAIN)), "rebuild_dates_job": "rebuilt_dates"},
     "schedules": {"hourly_schedule": "0 * * * * America/Sao_Paulo tuya_processing_job RUNNING"},
@@ -156,6 +162,15 @@ def test_every_sql_check_is_shown() -> None:
     written = {file.stem for file in (ROOT / "lib" / "sql" / "checks").glob("*.sql")}
     shown = {key.name for key in defs.resolve_asset_graph().asset_check_keys}
     assert written <= shown
+
+
+def test_every_check_says_what_it_looks_for_and_those_on_staging_can_be_asked_for_alone() -> None:
+    graph = defs.resolve_asset_graph()
+    said = {key: graph.get_check_spec(key).description for key in graph.asset_check_keys}
+    assert all(text and len(text) > 20 for text in said.values())
+    assert checks.newest_partition.can_subset
+    order = next(text for key, text in said.items() if key.name == "staging_order")
+    assert order and order.startswith("Offenders: rows not in ascending order of device")
 
 
 def test_an_asset_s_body_has_at_most_ten_lines() -> None:
@@ -267,14 +282,30 @@ def test_rows_that_offend_a_check_are_counted(here: Paths) -> None:
     times = ("2026-03-14 12:00", "2026-03-14 12:00", "2026-03-15 00:00")
     query = " UNION ALL ".join(f"SELECT {row.format(time)}" for time in times)
     duckdb.sql(f"COPY ({query}) TO '{target}'")
-    found = {r.check_name: r for r in checks.newest_partition(duckdb=in_memory())}
+    found = {r.check_name: r for r in evaluated()}
     counts = {name: result.metadata["offenders"].value for name, result in found.items()}
     assert counts == {"staging_date": 1, "staging_order": 1}
     assert not any(result.passed for result in found.values())
+    assert [one.check_name for one in evaluated("staging_date")] == ["staging_date"]
+
+
+def evaluated(*names: str) -> list[AssetCheckEvaluation]:
+    """What the checks on staging say, or those of some names."""
+    keys = [AssetCheckKey(AssetKey("staging_tuya_logs"), name) for name in names]
+    asked = AssetSelection.checks(*(keys or [checks.newest_partition]))
+    job = define_asset_job("looked_at", selection=asked)
+    looked_at = Definitions(
+        asset_checks=[checks.newest_partition], jobs=[job], resources={"duckdb": in_memory()}
+    )
+    with DagsterInstance.ephemeral() as instance:
+        result = looked_at.resolve_job_def("looked_at").execute_in_process(
+            instance=instance, raise_on_error=False
+        )
+    return result.get_asset_check_evaluations()
 
 
 def test_an_empty_store_offends_no_check(here: Paths) -> None:
-    found = list(checks.newest_partition(duckdb=in_memory()))
+    found = evaluated()
     assert len(found) == 2 and all(result.passed for result in found)
 
 
@@ -517,6 +548,10 @@ def test_a_blocking_finding_keeps_the_page_from_being_set(again: Done) -> None:
     shown = materialised(again.first)
     assert int(str(shown["monograph"]["pages"])) > 5
     assert Path(str(shown["monograph"]["pdf"])) == again.paths.pdf
+    assert int(str(shown["monograph"]["claims"])) > 5 and shown["monograph"]["rebuilt"] == 1
+    assert float(str(shown["monograph"]["build_seconds"])) > 0
+    told = str(shown["monograph"]["text"]).splitlines()
+    assert len(told) == max(1, int(str(shown["monograph"]["findings"])))
     before = digest(again.paths.pdf)
 
     ground = (again.paths.runs / "latest").resolve() / "findings" / "02_stage.json"
@@ -573,6 +608,15 @@ def test_chosen_dates_are_made_anew_in_one_run_with_a_row_count_each(again: Done
     assert [digest(warehouse.partition(table, day)) for day in days] == before
     seen = [event.asset_key for event in result.get_asset_observation_events()]
     assert seen == [AssetKey("staging_tuya_logs"), AssetKey("marts")]
+    record = json.loads(newest_run(again.paths).read_text("utf-8"))
+    assert [(s["name"], s["status"]) for s in record["steps"]] == [
+        *[("02_stage", "ok"), ("03_marts", "ok")]
+    ]
+    kept = json.loads((newest_run(again.paths).parent / "findings" / "02_stage.json").read_text())
+    judged = {e.check_name: e for e in result.get_asset_check_evaluations()}
+    assert {*judged} == {"findings", *checks.ON_STAGED}
+    assert all(one.passed for one in judged.values())
+    assert judged["findings"].metadata["findings"].value == len(kept)
 
 
 def test_dates_without_raw_files_are_refused_in_one_sentence(here: Paths) -> None:

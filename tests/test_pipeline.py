@@ -6,19 +6,22 @@ import subprocess
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
+from pypdf import PdfReader
+from pypdf.generic import DictionaryObject
 
-from lib import config, files, notebooks, origins, pipeline, sources
+from lib import config, files, notebooks, origins, pipeline, raw, sources
 from lib.config import Config
 from lib.demo.recorded import recorded_house
 from lib.errors import ConfigError, NotebookFailed, StoreMismatch
 from lib.findings import Finding, dump
-from lib.journal import Journal
+from lib.journal import Journal, Window
 from lib.paths import Paths
 from lib.pipeline import Order, Run
 from lib.times import parse_instant
-from tests.rows import contents, keep, report, staged
+from tests.rows import CONFIG, at, build, contents, keep, report, staged, table
 
 NOW = "2026-04-22T15:00:00Z"
 DEMO = Order(source="demo", now=NOW, days=2)
@@ -63,6 +66,37 @@ def test_every_page_says_that_the_data_is_simulated(done: Run) -> None:
     assert "??" not in text
 
 
+@needs_tex
+def test_the_pdf_holds_what_an_archive_asks_for(done: Run) -> None:
+    """As far as it can be seen without a validator: PDF/A-2b is declared, not proven."""
+    reader = PdfReader(done.paths.pdf)
+    root, info = reader.root_object, reader.metadata
+    told = ElementTree.fromstring(root["/Metadata"].get_object().get_data())
+    said = {one.tag.partition("}")[2]: "".join(one.itertext()) for one in told.iter()}
+    assert (said["part"], said["conformance"]) == ("2", "B")
+    assert info and (said["title"], said["creator"]) == (info.title, info.author)
+    assert (said["description"], said["Producer"]) == (info.subject, info.producer)
+    assert info.creation_date is None and "Date" not in str(said)
+    (colours,) = root["/OutputIntents"]
+    profile = colours.get_object()["/DestOutputProfile"].get_object()
+    assert profile["/N"] == 3 and profile.get_data()[16:20] == b"RGB "
+    assert len(reader.trailer["/ID"]) == 2
+
+    numbers = {*reader.xref_objStm, *(n for own in reader.xref.values() for n in own)}
+    objects = [reader.get_object(number) for number in numbers]
+    held = [one for one in objects if isinstance(one, DictionaryObject)]
+    fonts = [one for one in held if one.get("/Type") == "/FontDescriptor"]
+    assert len(fonts) > 10
+    drawn = {str(one["/FontDescriptor"]["/FontName"]) for one in held
+             if one.get("/Subtype") == "/Type3"}  # fmt: skip
+    assert all("/FontFile" in one or str(one["/FontName"]) in drawn for one in fonts)
+    links = [one for one in held if one.get("/Subtype") == "/Link"]
+    assert len(links) > 100 and {link["/F"] for link in links} == {4}  # they print
+    assert {link["/A"]["/S"] for link in links if "/A" in link} == {"/GoTo", "/URI"}
+    assert not {"/JS", "/AA", "/EF", "/TR", "/OCProperties"} & {key for one in held for key in one}
+    assert {str(one["/Filter"]) for one in held if "/Filter" in one} == {"/FlateDecode"}
+
+
 def test_the_printed_energy_is_the_one_the_house_really_used(done: Run) -> None:
     """The mains meter's counter against the simulation's own truth, over the same window."""
     from lib.demo import catalogue
@@ -104,6 +138,30 @@ def test_an_hour_later_only_that_hour_is_new(done: Run, tmp_path: Path) -> None:
     assert len(after["staging/event_date=2026-04-22"]) > len(
         before["staging/event_date=2026-04-22"]
     )
+
+
+def test_an_hour_of_empty_answers_reaches_the_marts_as_silence(store: Paths) -> None:
+    def ask(first: int, end: int, rows: list[raw.Row]) -> None:
+        window = Window("plug01", at(f"10 {first}:00"), at(f"10 {end}:00"))
+        told = {"asked_at": at(f"10 {end}:10"), "ingested_by": "tcc/0", "complete": True}
+        raw.write_window(store, window, rows, **told)
+
+    def hours() -> list[tuple[float, float, float]]:
+        """What is known of 12, 15 and 16 h: observed, silent, not asked. [s]"""
+        found = table(store, "availability_hourly").set_index("hour_start")
+        columns = ["observed_s", "silent_s", "not_asked_s"]
+        return [tuple(found.loc[at(f"10 {hour}:00"), columns]) for hour in (12, 15, 16)]
+
+    ask(10, 16, [report("10 11:30", "cur_power", "1")])
+    build(store)
+    assert hours() == [(3600, 0, 0), (0, 3600, 0), (0, 0, 3600)]
+    ask(16, 17, [])
+    order = Order(steps=pipeline.PREPARE, now="2026-03-10T17:10:00Z", page=False)
+    assert pipeline.run(store, CONFIG, order).ok
+    assert hours() == [(3600, 0, 0), (0, 3600, 0), (0, 3600, 0)]
+    day = table(store, "availability").set_index("local_date").loc["2026-03-10"]
+    # From 11:30 for the gap limit of 3 h it was observed; from 10 h to 17 h it was asked about.
+    assert (day["observed_s"], day["silent_s"]) == (3 * 3600, 4 * 3600)
 
 
 def test_a_second_run_in_the_same_folder_leaves_with_a_sentence(store: Paths) -> None:

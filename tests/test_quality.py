@@ -337,6 +337,8 @@ def test_a_device_is_stale_after_twice_its_usual_silence() -> None:
     signs = DataFrame({"device_id": ["a", "b"], "p95_s": [3600.0, 3600.0]})
     fresh = quality.freshness(codes, signs, at("10 12:00"))
     assert fresh["is_stale"].tolist() == [False, True, False], "of c nothing usual is known"
+    held = quality.freshness(codes, signs, at("10 12:00"), least_h=9.5)
+    assert held["is_stale"].tolist() == [False] * 3, "no hourly collection could know better"
     found = quality_findings.stale(fresh, {"b": "Lâmpada"}, at("10 12:00"))
     assert [one.name for one in found] == ["tcc.quality.stale", "tcc.quality.collection_late"]
     assert found[1].data["late_h"] == 27

@@ -13,7 +13,7 @@ from pandas import DataFrame
 
 from lib import figures, latex, plots, values
 from lib.errors import ManuscriptError, StaleArtifact
-from lib.page import Page, Vintage
+from lib.page import Page, Vintage, code_version
 from lib.paths import Paths
 
 ZONE = "America/Sao_Paulo"
@@ -133,7 +133,7 @@ def test_a_table_has_dashes_for_what_is_missing(tmp_path: Path) -> None:
     assert r"TV \& som & -- & 02/03/2026 14h30 \\" in text
     assert r"-- & \num{0.0} & --" in text
     assert r"\tcctabela{t}{Energia}" in text
-    assert r"cobertura 98,2\,\%." in text
+    assert r"cobertura 98,2\,\%, versão " in text
 
 
 def test_a_simulated_table_says_so_in_its_caption(tmp_path: Path) -> None:
@@ -182,6 +182,23 @@ def test_typesetting_writes_only_what_changed(tmp_path: Path) -> None:
     assert [f.name for f in values.typeset(Paths.at(tmp_path)).changed] == ["valores.tex"]
 
 
+def test_a_table_may_name_a_source_of_its_own_with_references(tmp_path: Path) -> None:
+    said = "Módulo 8 do PRODIST [@aneel956] e EN 50160 [@en50160]"
+    page = open_page(tmp_path, simulated=True)
+    values.table(page, "t", FRAME, caption="Limites", columns=COLUMNS, source=said)
+    written = "\n".join(lines(tmp_path, "tabelas/t.tex"))
+    assert r"{Limites}{Módulo 8 do PRODIST~\cite{aneel956} e EN 50160~\cite{en50160}.}" in written
+    assert "dados até" not in written and r"\TCCautoria" not in written
+
+
+def test_a_table_without_figures_beside_it_has_a_version_too(tmp_path: Path) -> None:
+    page = open_page(tmp_path)
+    values.table(page, "t", FRAME, caption="A", columns=COLUMNS)
+    assert json.loads(page.file.read_text("utf-8"))["code_version"] == code_version()
+    version = code_version().partition("+")[2][:7] or code_version()
+    assert f", versão {version}" in "\n".join(lines(tmp_path, "tabelas/t.tex"))
+
+
 def test_a_table_that_nothing_writes_any_more_goes_away(tmp_path: Path) -> None:
     values.table(open_page(tmp_path), "t", FRAME, caption="A", columns=COLUMNS)
     assert values.typeset(Paths.at(tmp_path)).tables == {"t"}
@@ -197,7 +214,6 @@ def test_the_whole_is_simulated_if_any_part_is(tmp_path: Path) -> None:
     situation = lines(tmp_path, "situacao.tex")
     assert r"\TCCsimuladotrue" in situation
     assert "cobertura 50,0" in "\n".join(situation)
-    assert r"\def\TCCanodosdados{2026}" in situation
 
 
 def test_the_provenance_tells_date_rows_coverage_and_hash(tmp_path: Path) -> None:

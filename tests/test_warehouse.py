@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import subprocess
 import sys
 from datetime import datetime
@@ -293,6 +294,20 @@ def test_a_log_that_a_killed_writer_left_hinders_nobody(store: Paths) -> None:
     with warehouse.connect(store.catalogue) as connection:
         assert count(connection, "readings") == 11
     assert [f.name for f in store.data.iterdir() if "tcc.duckdb" in f.name] == ["tcc.duckdb"]
+
+
+def test_what_a_killed_refresh_left_goes_with_the_next(store: Paths) -> None:
+    filled(store)
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for left in (f".tcc.duckdb.{dead.pid}.1.tmp", f".tcc.duckdb.{dead.pid}.1.tmp.wal"):
+        (store.data / left).write_bytes(b"half")
+    (store.data / f".tcc.duckdb.{dead.pid}.2.tmp.wal").write_bytes(b"alone")
+    alive = [f".tcc.duckdb.{os.getpid()}.7.tmp{end}" for end in ("", ".wal")]
+    for under_way in alive:
+        (store.data / under_way).write_bytes(b"of another thread")
+    catalogue.refresh(store)
+    assert sorted(f.name for f in store.data.glob(".tcc.duckdb*")) == alive
 
 
 # ---- tcc sql -----------------------------------------------------------------------------
