@@ -22,11 +22,11 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import ScalarFormatter
 
-from lib import __version__
 from lib.errors import ManuscriptError
 from lib.files import replacing
 from lib.page import Page, read_json, write_json
-from lib.paths import ROOT, TCC
+from lib.paths import TCC
+from lib.version import code_version
 
 GEOMETRY = TCC / "geometry.json"
 TEX_POINTS_PER_INCH = 72.27
@@ -201,13 +201,3 @@ def _sidecar(page: Page, pdf: Path, caption: str, source: str) -> dict[str, Any]
         "code_version": code_version(),
         "sha256": hashlib.sha256(pdf.read_bytes()).hexdigest(),
     }
-
-
-@lru_cache(maxsize=1)
-def code_version() -> str:
-    """The library's version and, in a git checkout, the commit."""
-    if not (git := shutil.which("git")):
-        return __version__
-    command = [git, "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"]
-    commit = subprocess.run(command, capture_output=True, text=True, timeout=20).stdout.strip()
-    return f"{__version__}+{commit}" if commit else __version__

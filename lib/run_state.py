@@ -15,6 +15,7 @@ from typing import Any
 from lib import bookmark, files, grounds, notebooks
 from lib.config import Config
 from lib.paths import Paths
+from lib.version import code_version
 
 FILE = "state.json"
 State = Mapping[str, Any]
@@ -23,6 +24,7 @@ State = Mapping[str, Any]
 def keep(paths: Paths, config: Config, folder: Path) -> Path:
     """Write down in a run's folder what it knew, for `tcc why`."""
     told = {
+        "version": code_version(),
         "journal": _length(paths.journal),
         "attempts": _length(paths.attempts),
         "settings": config.model_dump(mode="json"),

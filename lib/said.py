@@ -93,7 +93,8 @@ def _of_folder(folder: Path, name: str, key: str) -> Said | None:
         told = grounds.kept(folder, file.stem)
         if record is not None and told:
             at, state = runs.instant(folder), run_state.load(folder)
-            commit = _commit(folder / FIGURES, file.stem)
+            commit = str(state.get("version", "")).partition("+")[2]
+            commit = commit or _commit(folder / FIGURES, file.stem)
             return Said(name, file.stem, record, at, told["ground"], state, commit)
     return None
 

@@ -8,7 +8,7 @@ new AS (
     SELECT device_id, event_time, event_id, code, value, value_num, ingestion_timestamp_utc
     FROM readings_after
 ),
-both AS (
+pairs AS (
     SELECT
         coalesce(old.device_id, new.device_id) AS device_id,
         old.device_id IS NULL AS is_late,
@@ -27,7 +27,7 @@ SELECT
     count(*) FILTER (is_late),
     count(*) FILTER (is_gone),
     count(*) FILTER (is_other AND NOT is_late AND NOT is_gone)
-FROM both
+FROM pairs
 GROUP BY device_id
 HAVING count(*) FILTER (is_late OR is_gone OR is_other) > 0
 ORDER BY device_id

@@ -1,0 +1,201 @@
+"""Why a number changed: each part has exactly the effect that it had, and the parts add up."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from lib import config, swaps, why_words
+from lib.config import Config
+from lib.paths import ROOT
+from lib.why import Answer, Part
+
+pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="no git")
+RUNS = ("20260311T000000Z", "20260312T000000Z", "20260312T010000Z", "20260312T020000Z")
+KEY = "energia.teste"
+
+# A notebook that prints one number, by a helper of its own: all else of the project is as it is.
+CELLS = (
+    'data_dir: str = ""\nrun_dir: str = ""',
+    "from lib import helper, values\nfrom lib.study import Study",
+    'study = Study.open(data_dir)\npage = study.page("13_tariff", run_dir)',
+    'total_wh = float(study.hourly["energy_wh_integral"].sum())\n'
+    f'values.put(page, "{KEY}", helper.kwh(total_wh), unit="kWh", digits=2)\n'
+    'values.put(page, "nome", "Casa")',
+)
+HELPER = '"""A helper."""\n\n\ndef kwh(energy_wh: float) -> float:\n    return energy_wh / FACTOR\n'
+# What each process does: rows come, the notebook runs, and then it is asked why.
+DRIVER = """
+import hashlib, json, sys
+from lib import cli_why, config, pipeline, why
+from lib.paths import Paths
+from tests.rows import build, keep, report
+store, asked, found = Paths.at(sys.argv[1]), json.loads(sys.argv[2]), {}
+for stage in asked["stages"]:
+    rows = [report(when, "cur_power", str(watts * 10)) for when, watts in stage["rows"]]
+    if rows:
+        keep(store, rows, asked=stage["asked"], complete=stage["complete"])
+    build(store, config.load())
+    order = pipeline.Order(steps=("13_tariff",), now=stage["now"], page=False)
+    assert pipeline.run(store, config.load(), order).errors == []
+def lies():
+    files = (f for f in sorted(store.data.rglob("*")) if f.is_file() and f.name != "contents.json")
+    return {str(f): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+before = lies()
+for old, new in asked["why"]:
+    answer = why.why(store, asked["key"], old, new, tell=lambda text: None)
+    found[f"{old} {new}"] = answer and cli_why.record(answer)
+print(json.dumps({"found": found, "untouched": lies() == before}))
+"""
+
+
+def halves(day: int, until: int, watts: int) -> list[tuple[str, int]]:
+    """A report of the same power each half hour."""
+    return [(f"{day} {h:02d}:{m:02d}", watts) for h in range(until) for m in (0, 30)]
+
+
+def stage(now: str, asked: str = "", rows: Any = (), complete: bool = True) -> dict[str, Any]:
+    return {"now": now, "asked": asked, "rows": rows, "complete": complete}
+
+
+class Project:
+    """A copy of this project in a git repository of its own, with a store."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root, self.store = folder / "project", folder / "data"
+        for name in ("lib", "notebooks", "data/reference"):
+            shutil.copytree(ROOT / name, self.root / name)
+        for name in ("config.toml", "tests/__init__.py", "tests/rows.py", "tcc/geometry.json"):
+            (self.root / name).parent.mkdir(exist_ok=True)
+            if (ROOT / name).exists():
+                shutil.copyfile(ROOT / name, self.root / name)
+        book = nbformat.v4.new_notebook(cells=[*map(nbformat.v4.new_code_cell, CELLS)])
+        book.cells[0].metadata["tags"] = ["parameters"]
+        book.metadata |= {
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+            "language_info": {"name": "python"},
+        }
+        nbformat.write(book, self.root / "notebooks" / "13_tariff.ipynb")
+        (self.root / ".gitignore").write_text("__pycache__/\n")
+        self.git("init", "-q")
+        self.commit("1000", "The helper")
+
+    def git(self, *words: str) -> None:
+        own = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", "-C", str(self.root), *own, *words], check=True, capture_output=True)
+
+    def commit(self, factor: str, title: str) -> None:
+        (self.root / "lib" / "helper.py").write_text(HELPER.replace("FACTOR", factor))
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", title)
+
+    def do(self, *stages: dict[str, Any], why: Any) -> dict[str, Any]:
+        """Let the stages come and ask why, in a process of the copy's own."""
+        told = json.dumps({"stages": stages, "why": why, "key": KEY})
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", DRIVER, str(self.store), told],
+            env=os.environ | {"PYTHONPATH": str(self.root)},
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return found
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return Project(tmp_path_factory.mktemp("why"))
+
+
+@pytest.fixture(scope="module")
+def data(project: Project) -> dict[str, Any]:
+    """A day; then a second one with one row that came late of the first."""
+    return project.do(
+        stage("2026-03-11T00:00:00Z", "11", halves(10, 20, 600)),
+        stage("2026-03-12T00:00:00Z", "12", [("10 12:10", 1200), *halves(11, 24, 1200)]),
+        why=[(RUNS[0], RUNS[1])],
+    )
+
+
+@pytest.fixture(scope="module")
+def settings(project: Project, data: dict[str, Any]) -> dict[str, Any]:
+    """Another gap limit, which makes other marts."""
+    file = project.root / "config.toml"
+    file.write_text(file.read_text().replace("gap_limit_h = 3", "gap_limit_h = 2"))
+    return project.do(stage("2026-03-12T01:00:00Z"), why=[("", "")])
+
+
+def effects(answer: dict[str, Any]) -> dict[str, float]:
+    total = sum(part["effect"] for part in answer["parts"])
+    rest = answer["together"] + answer["unexplained"]
+    assert total + rest == pytest.approx(answer["difference"], abs=1e-9)
+    return {part["name"]: part["effect"] for part in answer["parts"]}
+
+
+@pytest.mark.slow
+def test_new_hours_and_late_rows_have_each_their_own_effect(data: dict[str, Any]) -> None:
+    answer = data["found"][f"{RUNS[0]} {RUNS[1]}"]
+    print(answer)
+    assert effects(answer) == pytest.approx({"new hours": 28.8, "restated hours": 0.2}, abs=1e-9)
+    assert answer["together"] == pytest.approx(0, abs=1e-9)
+    assert answer["unexplained"] == pytest.approx(0, abs=1e-9)
+    hours, restated = (part["what"] for part in answer["parts"])
+    assert hours == ["24.0 h, 48 rows of 1 devices"]
+    assert restated[0] == "1 late rows on 2026-03-10"
+
+
+@pytest.mark.slow
+def test_the_store_is_read_and_never_written(data: dict[str, Any]) -> None:
+    assert data["untouched"]
+
+
+@pytest.mark.slow
+def test_a_changed_setting_is_named_with_both_values(settings: dict[str, Any]) -> None:
+    (answer,) = settings["found"].values()
+    print(answer)
+    assert (answer["old"]["name"], answer["new"]["name"]) == (RUNS[1], RUNS[2])
+    assert effects(answer) == pytest.approx({"parameters": answer["difference"]}, abs=1e-9)
+    assert answer["parts"][0]["what"] == ["energy.gap_limit_h: 3.0 -> 2.0"]
+    assert answer["difference"] == pytest.approx(-0.6, abs=1e-9)
+
+
+@pytest.mark.slow
+def test_a_changed_helper_is_named_with_its_commit(
+    project: Project, settings: dict[str, Any]
+) -> None:
+    project.commit("500", "Halve the helper's factor")
+    done = project.do(stage("2026-03-12T02:00:00Z"), why=[("", "")])
+    (answer,) = done["found"].values()
+    print(answer)
+    assert effects(answer) == pytest.approx({"code": answer["old"]["value"]}, abs=1e-9)
+    assert answer["unexplained"] == pytest.approx(0, abs=1e-9)
+    (title,) = answer["parts"][0]["what"]
+    assert title.endswith(" Halve the helper's factor")
+    assert done["untouched"]
+
+
+def test_settings_written_for_a_copy_are_read_back_as_they_were(tmp_path: Path) -> None:
+    own = config.load().model_dump(mode="json")
+    own["devices"] = [{"id": "plug01", "name": 'Aspas "e" é', "mains": True}]
+    (tmp_path / "config.toml").write_text(swaps.toml(own), "utf-8")
+    assert config.load(tmp_path) == Config.model_validate(own)
+
+
+def test_older_code_is_not_given_settings_that_it_does_not_know() -> None:
+    newer = {"load": {"on_w": 10, "new_w": 5}, "spoken": {"a": 1}}
+    assert swaps.narrowed(newer, {"load": {"on_w": 1}}) == {"load": {"on_w": 10}}
+
+
+def test_settings_that_differ_are_named_as_in_the_file() -> None:
+    one = {"settings": {"load": {"on_w": 10, "off_w": 5}}, "files": {"flags.csv": "a"}}
+    other = {"settings": {"load": {"on_w": 12, "off_w": 5}}, "files": {"flags.csv": "b"}}
+    assert why_words.settings(one, other) == ["load.on_w: 10 -> 12", "flags.csv was edited"]
