@@ -57,30 +57,48 @@ class Shop:
 
         Raises PipelineError.
         """
-        target = Paths.at(self.folder / name)
-        as_of.lay(self.paths, target, known, base=base, dates=dates if base else None)
-        self._do(root, target, dates=sorted(dates or ()) if base else None)
-        return target
+        store = self.lay(name, known, base=base, dates=dates if base else None)
+        self._do(root, store, dates=sorted(dates or ()) if base else None)
+        return store
+
+    def lay(
+        self,
+        name: str,
+        known: Known,
+        *,
+        base: Paths | None = None,
+        dates: Collection[str] | None = None,
+    ) -> Paths:
+        """A store as it was known, whose tables are those of a base or not made yet."""
+        store = Paths.at(self.folder / name)
+        as_of.lay(self.paths, store, known, base=base, dates=dates)
+        return store
 
     def linked(self, known: Known) -> Paths | None:
         """The store as it lies, linked; None where its tables may not be those of `known`."""
         settings, size = config.load(), _size(self.paths)
         if size != _written(known, self.paths) or not as_of.current(self.paths, settings):
             return None
-        target = Paths.at(self.folder / "linked")
-        as_of.lay(self.paths, target, known, base=self.paths, dates=())
+        store = self.lay("linked", known, base=self.paths, dates=())
         same = _size(self.paths) == size and as_of.current(self.paths, settings)
-        return target if same else None
+        return store if same else None
 
     def value(
-        self, name: str, store: Paths, root: Path, parameters: Mapping[str, Any], key: str
+        self,
+        name: str,
+        store: Paths,
+        root: Path,
+        parameters: Mapping[str, Any],
+        key: str,
+        *,
+        anew: bool = False,
     ) -> Record | None:
         """What the notebook says of a key on a store, by the code in `root`; None if nothing.
 
-        Raises NotebookFailed.
+        With `anew` that code makes the store's tables first. Raises PipelineError.
         """
         run_dir = self.folder / f"run-{name}"
-        self._do(root, store, run_dir=run_dir, parameters=parameters)
+        self._do(root, store, None if anew else [], run_dir, parameters)
         told = page.read_json(run_dir / page.VALUES / f"{self.notebook}.json")
         found: Record | None = told["values"].get(key)
         return found
@@ -89,14 +107,14 @@ class Shop:
         self,
         root: Path,
         store: Paths,
-        *,
-        dates: list[str] | None = None,
+        dates: list[str] | None,
         run_dir: Path | None = None,
         parameters: Mapping[str, Any] | None = None,
     ) -> None:
+        """Make the tables of dates (None: all), then run the notebook into a folder, if any."""
         job = {
             "data_dir": str(store.data),
-            "dates": [] if run_dir else dates,
+            "dates": dates,
             "notebook": self.notebook if run_dir else "",
             "run_dir": str(run_dir or ""),
             "parameters": dict(parameters or {}),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lib import marts, marts_state, swaps, why_words
+from lib.as_of import Known
 from lib.config import Config
 from lib.errors import PipelineError
 from lib.grounds import code as code_of
@@ -44,9 +45,7 @@ def _parameters(trials: Trials) -> None:
                 trials.rebuilt.add(PARAMETERS)
     if lines:
         trials.what[PARAMETERS], trials.roots[PARAMETERS] = lines, root
-        store = trials.store
-        if PARAMETERS in trials.rebuilt:
-            store = trials.store_anew(PARAMETERS, trials.known, root)
+        store = trials.known if PARAMETERS in trials.rebuilt else trials.store
         trials.evaluate(PARAMETERS, store, root, trials.given(old, new))
 
 
@@ -73,10 +72,10 @@ def _code(trials: Trials) -> None:
         trials.notes.append(f"code differs and was not swapped: {why} ({', '.join(files)})")
         return
     trials.what[CODE] = why_words.commits(trials.old, trials.new, files)
-    trials.roots[CODE], store = root, trials.store
+    trials.roots[CODE] = root
     if set(files) & _builders():
         trials.rebuilt.add(CODE)
-        store = trials.store_anew(CODE, trials.known, root)
+    store = trials.known if CODE in trials.rebuilt else trials.store
     trials.evaluate(CODE, store, root, trials.given(trials.new, trials.new))
 
 
@@ -109,9 +108,8 @@ def together(trials: Trials) -> float | None:
         root = trials.copy("all", trials.old, _known_to_older_code(trials, state)) or root
     elif PARAMETERS in tried:
         root = trials.roots[PARAMETERS]
-    known = trials.known_old if data else trials.known
     if set(tried) & trials.rebuilt:
-        store = trials.store_anew("all", known, root)
+        store: Paths | Known = trials.known_old if data else trials.known
     else:
         store = trials.stores["old"] if data else trials.store
     one = trials.old if PARAMETERS in tried else trials.new

@@ -6,9 +6,9 @@ hours (`hours.py`), counting rows (`restated.py`).
 
 from datetime import datetime, timedelta
 
-from lib import as_of, hours, restated, study_frames, why_words
+from lib import hours, restated, study_frames, why_words
 from lib.paths import Paths
-from lib.trials import CLOCK, NEW_HOURS, RESTATED, Trials
+from lib.trials import CLOCK, NEW_HOURS, RESTATED, Trials, differing
 
 BASELINES = "control/baselines.json"
 
@@ -60,7 +60,4 @@ def _clock_moved(trials: Trials) -> bool:
 def _differing(trials: Trials) -> set[str]:
     """The tables that the two runs did not have alike; of an unknown ground any may differ."""
     one, other = trials.old.ground["data"], trials.new.ground["data"]
-    own = {f"{as_of.REGISTRY}{name}" for name in as_of.OWN_MEMORY}
-    if not one:
-        return set(other) - {BASELINES}
-    return {n for n in (one.keys() | other.keys()) - own if one.get(n) != other.get(n)}
+    return differing(one, other) if one else set(other) - {BASELINES}

@@ -17,7 +17,7 @@ from lib.paths import ROOT
 from lib.why import Answer, Part
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="no git")
-RUNS = ("20260311T000000Z", "20260312T000000Z", "20260312T010000Z", "20260312T020000Z")
+RUNS = ("20260311T000000Z", "20260312T000000Z", "20260312T010000Z")
 KEY = "energia.teste"
 
 # A notebook that prints one number, by a helper of its own: all else of the project is as it is.
@@ -126,14 +126,6 @@ def data(project: Project) -> dict[str, Any]:
     )
 
 
-@pytest.fixture(scope="module")
-def settings(project: Project, data: dict[str, Any]) -> dict[str, Any]:
-    """Another gap limit, which makes other marts."""
-    file = project.root / "config.toml"
-    file.write_text(file.read_text().replace("gap_limit_h = 3", "gap_limit_h = 2"))
-    return project.do(stage("2026-03-12T01:00:00Z"), why=[("", "")])
-
-
 def effects(answer: dict[str, Any]) -> dict[str, float]:
     total = sum(part["effect"] for part in answer["parts"])
     rest = answer["together"] + answer["unexplained"]
@@ -144,7 +136,6 @@ def effects(answer: dict[str, Any]) -> dict[str, float]:
 @pytest.mark.slow
 def test_new_hours_and_late_rows_have_each_their_own_effect(data: dict[str, Any]) -> None:
     answer = data["found"][f"{RUNS[0]} {RUNS[1]}"]
-    print(answer)
     assert effects(answer) == pytest.approx({"new hours": 28.8, "restated hours": 0.2}, abs=1e-9)
     assert answer["together"] == pytest.approx(0, abs=1e-9)
     assert answer["unexplained"] == pytest.approx(0, abs=1e-9)
@@ -159,27 +150,24 @@ def test_the_store_is_read_and_never_written(data: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-def test_a_changed_setting_is_named_with_both_values(settings: dict[str, Any]) -> None:
-    (answer,) = settings["found"].values()
-    print(answer)
-    assert (answer["old"]["name"], answer["new"]["name"]) == (RUNS[1], RUNS[2])
-    assert effects(answer) == pytest.approx({"parameters": answer["difference"]}, abs=1e-9)
-    assert answer["parts"][0]["what"] == ["energy.gap_limit_h: 3.0 -> 2.0"]
-    assert answer["difference"] == pytest.approx(-0.6, abs=1e-9)
-
-
-@pytest.mark.slow
-def test_a_changed_helper_is_named_with_its_commit(
-    project: Project, settings: dict[str, Any]
+def test_a_setting_and_a_helper_are_named_and_what_they_do_together_is_a_line(
+    project: Project, data: dict[str, Any]
 ) -> None:
+    """An hour of 600 W less by the setting; the helper doubles it."""
+    file = project.root / "config.toml"
+    file.write_text(file.read_text().replace("gap_limit_h = 3", "gap_limit_h = 2"))
     project.commit("500", "Halve the helper's factor")
-    done = project.do(stage("2026-03-12T02:00:00Z"), why=[("", "")])
+    done = project.do(stage("2026-03-12T01:00:00Z"), why=[("", "")])
     (answer,) = done["found"].values()
-    print(answer)
-    assert effects(answer) == pytest.approx({"code": answer["old"]["value"]}, abs=1e-9)
+    assert (answer["old"]["name"], answer["new"]["name"]) == (RUNS[1], RUNS[2])
+    before = answer["old"]["value"]
+    wanted = {"parameters": 2 * -0.6, "code": before - 0.6}
+    assert effects(answer) == pytest.approx(wanted, abs=1e-9)
+    assert answer["together"] == pytest.approx(0.6, abs=1e-9)
     assert answer["unexplained"] == pytest.approx(0, abs=1e-9)
-    (title,) = answer["parts"][0]["what"]
-    assert title.endswith(" Halve the helper's factor")
+    parameters, code = (part["what"] for part in answer["parts"])
+    assert parameters == ["energy.gap_limit_h: 3.0 -> 2.0"]
+    assert len(code) == 1 and code[0].endswith(" Halve the helper's factor")
     assert done["untouched"]
 
 
