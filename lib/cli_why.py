@@ -1,7 +1,7 @@
 """The command `tcc why`: why a printed number is another than it was.
 
-Belongs here: its options, its table and its JSON. Does not belong here: dividing the difference
-(`why.py`).
+Belongs here: its options, its table, its JSON and its sentence. Does not belong here: dividing
+the difference (`why.py`).
 """
 
 import json
@@ -12,6 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from lib import portuguese
 from lib.cli_data import DataDir, err, out, told
 from lib.paths import Paths
 
@@ -19,16 +20,28 @@ if TYPE_CHECKING:
     from lib.said import Said
     from lib.why import Answer, Part
 
+PORTUGUESE = {
+    "new hours": "horas novas",
+    "restated hours": "horas já cobertas, com dados que chegaram depois",
+    "parameters": "parâmetros",
+    "code": "código",
+}
 Key = Annotated[str, typer.Argument(help="A key of the text, such as energia.total.")]
 Old = Annotated[
     str, typer.Argument(help="A run, or a frozen name; the newest that said otherwise.")
 ]
 New = Annotated[str, typer.Argument(help="A run, `latest` or a frozen name; the newest run.")]
+Sentence = Annotated[bool, typer.Option("--frase", help="One sentence, in Portuguese.")]
 Json = Annotated[bool, typer.Option("--json", help="For scripts: one object, not rounded.")]
 
 
 def why_(
-    key: Key, old: Old = "", new: New = "", as_json: Json = False, data_dir: DataDir = None
+    key: Key,
+    old: Old = "",
+    new: New = "",
+    as_json: Json = False,
+    as_sentence: Sentence = False,
+    data_dir: DataDir = None,
 ) -> None:
     """Say why a number changed between two runs: new hours, restated ones, code, parameters."""
     from lib import why
@@ -42,6 +55,8 @@ def why_(
         )
     elif as_json:
         out.print_json(json.dumps(record(answer), ensure_ascii=False))
+    elif as_sentence:
+        out.print(escape(sentence(answer)), soft_wrap=True)
     else:
         _print(answer)
 
@@ -100,6 +115,25 @@ def number(value: float | None, shown: Mapping[str, Any], *, sign: bool = False)
     text = f"{value:{'+' if sign else ''},.{shown['digits']}f}"
     vanishes = value != 0 and not any(digit in text for digit in "123456789")
     return f"{value:{'+' if sign else ''}.2g}" if vanishes else text
+
+
+def sentence(answer: "Answer") -> str:
+    """The whole in one sentence of Portuguese, as the text could print it."""
+    shown = answer.new.record
+    digits, unit = int(shown["digits"]), f" {shown['unit']}" if shown["unit"] else ""
+    parts = [(PORTUGUESE[part.name], part.effect) for part in answer.parts]
+    parts += [("a ação conjunta", answer.together), ("o que não se explica", answer.unexplained)]
+    said = [
+        f"{name} ({_signed(effect, digits)}{unit})"
+        for name, effect in parts
+        if effect is not None and _signed(effect, digits).strip("+−0,")
+    ]
+    values = (portuguese.number(float(one.value), digits) for one in (answer.old, answer.new))
+    return f"De {' a '.join(values)}{unit}: {'; '.join(said) or 'nada que se imprima'}."
+
+
+def _signed(effect: float, digits: int) -> str:
+    return f"{'+' if effect >= 0 else '−'}{portuguese.number(abs(effect), digits)}"
 
 
 def register(app: typer.Typer) -> None:

@@ -5,7 +5,7 @@ differ (`why.py`).
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -24,7 +24,10 @@ EMPTY: Ground = {part: {} for part in ("code", "packages", "settings", "paramete
 
 @dataclass(frozen=True)
 class Said:
-    """What a run or a frozen name said of a key, and what it stands on, as far as it is known."""
+    """What a run or a frozen name said of a key, and what it stands on, as far as it is known.
+
+    `seen` are hashes of the data as any notebook of the run saw it: one read the journal.
+    """
 
     name: str
     notebook: str
@@ -33,6 +36,7 @@ class Said:
     ground: Ground
     state: run_state.State
     commit: str = ""
+    seen: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def value(self) -> Any:
@@ -95,8 +99,14 @@ def _of_folder(folder: Path, name: str, key: str) -> Said | None:
             at, state = runs.instant(folder), run_state.load(folder)
             commit = str(state.get("version", "")).partition("+")[2]
             commit = commit or _commit(folder / FIGURES, file.stem)
-            return Said(name, file.stem, record, at, told["ground"], state, commit)
+            ground, seen = told["ground"], _seen(folder)
+            return Said(name, file.stem, record, at, ground, state, commit, seen)
     return None
+
+
+def _seen(folder: Path) -> dict[str, str]:
+    told = [grounds.kept(folder, file.stem) for file in (folder / grounds.INPUTS).glob("*.json")]
+    return {name: own for one in told if one for name, own in one["ground"]["data"].items()}
 
 
 def _frozen(paths: Paths, folder: Path, key: str) -> Said:

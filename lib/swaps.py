@@ -178,24 +178,29 @@ def _elsewhere(job: Mapping[str, Any], root: Path) -> None:
     own = {name: value for name, value in os.environ.items() if not USERS_OWN.search(name)}
     own |= {"PYTHONPATH": str(root), "TCC_ENV_FILE": str(root / "no.env")}
     command = [sys.executable, "-P", str(Path(swap_job.__file__)), str(file)]
-    done = subprocess.run(
-        command, cwd=root, env=own, capture_output=True, text=True, timeout=TIMEOUT_S
-    )
-    if done.returncode != 0:
-        said = done.stderr.strip().splitlines() or ["it ended without a word"]
+    try:
+        done = subprocess.run(
+            command, cwd=root, env=own, capture_output=True, text=True, timeout=TIMEOUT_S
+        )
+        said = done.stderr.strip().splitlines()[-1:] or ["it ended without a word"]
+    except subprocess.TimeoutExpired as late:
+        said, done = [f"it took more than {late.timeout:.0f} s"], None
+    if done is None or done.returncode != 0:
         raise NotebookFailed(
-            notebooks.redacted(said[-1]),
+            notebooks.redacted(said[0]),
             where=f"{job['notebook'] or 'staging and marts'}, by other code or settings",
-            risk="The number is not attributed; nothing was changed.",
+            risk="Its effect is not known; nothing was changed.",
             remedy="Compare two runs that lie nearer to each other.",
         )
 
 
 def _extract(commit: str, root: Path) -> None:
-    git = shutil.which("git")
-    command = [git or "git", "-C", str(ROOT), "archive", "--format=zip", commit]
-    done = subprocess.run(command, capture_output=True, timeout=60) if git else None
-    if done is None or done.returncode != 0 or commit.startswith("-"):
+    """Put the project as a commit has it into a folder. Raises FileNotFoundError without one."""
+    if commit.startswith("-") or not (git := shutil.which("git")):
+        raise FileNotFoundError(commit)
+    command = [git, "-C", str(ROOT), "archive", "--format=zip", commit]
+    done = subprocess.run(command, capture_output=True, timeout=60)
+    if done.returncode != 0:
         raise FileNotFoundError(commit)
     with zipfile.ZipFile(io.BytesIO(done.stdout)) as archive:
         archive.extractall(root)

@@ -78,7 +78,7 @@ class Trials:
         return self._known(self.old)
 
     def _known(self, one: Said) -> Known:
-        return as_of.known(self.paths, one.at, one.state, one.ground["data"], self.shop.folder)
+        return as_of.known(self.paths, one.at, one.state, one.seen, self.shop.folder)
 
     @cached_property
     def store(self) -> Paths:

@@ -17,6 +17,8 @@ from lib.paths import Paths
 from lib.said import Said
 from lib.trials import PARTS, Tell, Trials
 
+EXACT = 1e-9  # of a difference in the key's own unit; less is the rounding of a sum
+
 
 @dataclass
 class Part:
@@ -76,7 +78,13 @@ def _pair(paths: Paths, key: str, old: str, new: str) -> tuple[Said, Said] | Non
     if later is None:
         raise said.unknown(paths, key)
     if old:
-        return said.named(paths, old, key), later
+        earlier = said.named(paths, old, key)
+        if earlier.at > later.at:
+            raise ConfigError(
+                f"{earlier.name} is later than {later.name}.",
+                remedy="Name the older state first, the newer one last.",
+            )
+        return earlier, later
     others = (one for one in said.every(paths, key) if one.at < later.at)
     return next(((one, later) for one in others if one.value != later.value), None)
 
@@ -100,4 +108,9 @@ def divided(trials: Trials, whole: float | None) -> Answer:
         return found
     found.together = float(new.value) - whole - effects
     found.unexplained = found.difference - effects - found.together
+    if found.parts and abs(found.unexplained) > EXACT:
+        found.notes.append(
+            f"with all that was swapped as in {old.name} the notebook says {whole}, "
+            f"while the run said {old.value}"
+        )
     return found

@@ -11,9 +11,10 @@ from typing import Any
 import nbformat
 import pytest
 
-from lib import config, swaps, why_words
+from lib import cli_why, config, grounds, said, swaps, why, why_words
 from lib.config import Config
-from lib.paths import ROOT
+from lib.errors import ConfigError, UnknownValue
+from lib.paths import ROOT, Paths
 from lib.why import Answer, Part
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="no git")
@@ -187,3 +188,69 @@ def test_settings_that_differ_are_named_as_in_the_file() -> None:
     one = {"settings": {"load": {"on_w": 10, "off_w": 5}}, "files": {"flags.csv": "a"}}
     other = {"settings": {"load": {"on_w": 12, "off_w": 5}}, "files": {"flags.csv": "b"}}
     assert why_words.settings(one, other) == ["load.on_w: 10 -> 12", "flags.csv was edited"]
+
+
+# ---- What runs said ----------------------------------------------------------------------
+
+
+def ran(folder: Path, run: str, **values: Any) -> None:
+    """The folder of a run that wrote values, as `tcc why` reads it."""
+    (folder / "runs" / run / "values").mkdir(parents=True)
+    records = {k: {"value": v, "unit": "kWh", "digits": 1} for k, v in values.items()}
+    written = json.dumps({"notebook": "10_energy", "values": records})
+    (folder / "runs" / run / "values" / "10_energy.json").write_text(written)
+    grounds.keep(folder / "runs" / run, "10_energy", said.EMPTY)
+
+
+def test_the_newest_run_is_held_against_the_newest_that_said_otherwise(store: Paths) -> None:
+    for run, value in zip(RUNS, (1.0, 2.0, 2.0), strict=True):
+        ran(store.data, run, total=value)
+    assert [one.name for one in said.every(store, "total")] == list(reversed(RUNS))
+    (store.runs / RUNS[2] / "inputs" / "10_energy.json").unlink()  # it failed on its way
+    same = why.why(store, "total", RUNS[1], RUNS[1])
+    assert same and (same.difference, same.parts) == (0, [])
+    for run in RUNS[:1]:
+        shutil.rmtree(store.runs / run)
+    assert why.why(store, "total") is None
+
+
+def test_a_key_that_nobody_wrote_is_an_error_with_those_like_it(store: Paths) -> None:
+    ran(store.data, RUNS[0], **{"energia.total": 1.0})
+    with pytest.raises(UnknownValue, match=r"Did you mean energia\.total"):
+        why.why(store, "energia.totl")
+
+
+def test_texts_unknown_runs_and_a_wrong_order_are_refused(store: Paths) -> None:
+    ran(store.data, RUNS[0], total=1.0, name="Casa")
+    ran(store.data, RUNS[1], total=2.0, name="Sala")
+    with pytest.raises(ConfigError, match="is a text"):
+        why.why(store, "name")
+    with pytest.raises(ConfigError, match=f"neither a run .* {RUNS[1]}, latest"):
+        why.why(store, "total", "../ontem")
+    with pytest.raises(ConfigError, match="is later than"):
+        why.why(store, "total", RUNS[1], RUNS[0])
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_frozen_name_is_a_state_on_the_ground_of_its_run(store: Paths, kept: bool) -> None:
+    frozen = store.data / "frozen" / "entrega"
+    ran(store.data, RUNS[0], total=1.0)
+    shutil.copytree(store.runs / RUNS[0] / "values", Paths.at(frozen).generated / "values")
+    told = {"name": "entrega", "run": RUNS[0], "frozen_at": "2026-03-11T00:05:00Z"}
+    (frozen / "manifest.json").write_text(json.dumps(told))
+    if not kept:
+        shutil.rmtree(store.runs / RUNS[0])
+    one = said.named(store, "entrega", "total")
+    assert (one.name, one.value, one.notebook) == ("entrega", 1.0, "10_energy")
+    assert one.at.minute == (0 if kept else 5)
+
+
+def test_the_sentence_names_what_can_be_seen_in_the_printed_digits(store: Paths) -> None:
+    ran(store.data, RUNS[0], total=205.7)
+    ran(store.data, RUNS[1], total=1207.7)
+    old, new = (said.named(store, run, "total") for run in RUNS[:2])
+    parts = [Part("new hours", 207.6, 1000.1, []), Part("code", 207.7, 0.0, [])]
+    answer = Answer("total", old, new, parts, together=1.9)
+    assert cli_why.sentence(answer) == (
+        "De 205,7 a 1.207,7 kWh: horas novas (+1.000,1 kWh); a ação conjunta (+1,9 kWh)."
+    )
