@@ -66,6 +66,12 @@ def known(
     return Known(at, lines, frozenset(names or _registered(paths, at)), told)
 
 
+def now(paths: Paths, at: datetime) -> Known:
+    """What a store knows now."""
+    names = {file.relative_to(paths.registry).as_posix() for file in paths.registry.glob("*/*_*")}
+    return Known(at, tuple(Journal(paths.journal).since()[0]), frozenset(names))
+
+
 def _prefix(
     file: Path, name: str, length: Mapping[str, Any] | None, data: Mapping[str, str], at: datetime
 ) -> bytes:

@@ -23,10 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lib import as_of, config, grounds, notebooks, page, swap_job
+from lib import as_of, config, grounds, hours, notebooks, page, swap_job
 from lib.as_of import Known
 from lib.errors import NotebookFailed
-from lib.journal import Journal
 from lib.paths import CONFIG, NOTEBOOKS, ROOT, TCC, Paths
 
 PREFIX = ".why-"
@@ -74,14 +73,23 @@ class Shop:
         as_of.lay(self.paths, store, known, base=base, dates=dates)
         return store
 
-    def linked(self, known: Known) -> Paths | None:
-        """The store as it lies, linked; None where its tables may not be those of `known`."""
-        settings, size = config.load(), _size(self.paths)
-        if size != _written(known, self.paths) or not as_of.current(self.paths, settings):
+    def from_live(self, known: Known) -> Paths | None:
+        """A store as it was known, of the live one's tables, those dates anew that differ.
+
+        None where the live tables do not stand for its journal, now or by other rules: a run may
+        be under way. No lock is taken: what changed while the links were made shows afterwards.
+        Raises PipelineError.
+        """
+        settings, live = config.load(), as_of.now(self.paths, known.at)
+        dates = hours.differing(known, live)
+        if dates is None or not as_of.current(self.paths, settings):
             return None
-        store = self.lay("linked", known, base=self.paths, dates=())
-        same = _size(self.paths) == size and as_of.current(self.paths, settings)
-        return store if same else None
+        store = self.lay("live", known, base=self.paths, dates=dates)
+        after = as_of.now(self.paths, known.at)
+        if after != live or not as_of.current(self.paths, settings):
+            return None
+        self._do(ROOT, store, sorted(dates))
+        return store
 
     def value(
         self,
@@ -149,16 +157,6 @@ class Shop:
         """Whether a copy holds the code that a ground names, to the last byte."""
         book = root / NOTEBOOKS.name / f"{self.notebook}.ipynb"
         return book.exists() and grounds.code(book, root) == ground
-
-
-def _size(paths: Paths) -> int:
-    return paths.journal.stat().st_size if paths.journal.exists() else 0
-
-
-def _written(known: Known, paths: Paths) -> int:
-    """How long the store's journal is where it has no more lines than those known."""
-    lines, size = Journal(paths.journal).since()
-    return size if tuple(lines) == known.lines else -1
 
 
 @contextmanager

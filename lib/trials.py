@@ -84,7 +84,7 @@ class Trials:
     def store(self) -> Paths:
         """What the newer run knew, laid out, with its tables."""
         self.tell(f"the store as {self.new.name} knew it")
-        here = self.shop.linked(self.known) if self.root == ROOT else None
+        here = self.shop.from_live(self.known) if self.root == ROOT else None
         return here or self.shop.build("new", self.known, self.root)
 
     def is_here(self, one: Said) -> bool:
