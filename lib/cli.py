@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lib import cli_data, cli_page, cli_quarantine, cli_schedule, config, credentials, terminal
+from lib import (
+    cli_data,
+    cli_page,
+    cli_quarantine,
+    cli_schedule,
+    cli_why,
+    config,
+    credentials,
+    terminal,
+)
 from lib.cli_data import DataDir, From, Now, To, err, out, told
 from lib.errors import ConfigError
 from lib.paths import DEFAULT_DATA, Paths
@@ -185,5 +194,6 @@ def _source(name: str, series: str) -> str:
 
 cli_data.register(app)
 cli_page.register(app)
+cli_why.register(app)
 app.add_typer(cli_quarantine.app, name="quarantine")
 app.add_typer(cli_schedule.app, name="schedule")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lib import grounds, history, kernels, notebooks, restatements
+from lib import grounds, history, kernels, notebooks, restatements, run_state
 from lib.errors import LatexMissing, NothingToPrint, PipelineError
 from lib.journal import Journal
 from lib.paths import NOTEBOOKS
@@ -53,6 +53,7 @@ def _settle(this: Run, step: Step, show: Show) -> str:
     _execute(this, name, given, show)
     # The code as it was loaded, the data as it was left: what it froze is its own ground.
     left = grounds.data(this.paths, judges, baselines=grounds.reads_baselines(ground))
+    run_state.keep(this.paths, this.config, this.folder)
     grounds.keep(this.folder, name, ground | {"data": left})
     return "ok"
 

@@ -26,8 +26,9 @@ from PIL import Image
 
 from lib.errors import ManuscriptError
 from lib.files import replacing
-from lib.page import Page, code_version, read_json, write_json
+from lib.page import Page, read_json, write_json
 from lib.paths import TCC
+from lib.version import code_version
 
 GEOMETRY = TCC / "geometry.json"
 TEX_POINTS_PER_INCH = 72.27

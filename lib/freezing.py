@@ -19,9 +19,10 @@ from lib import contents, frozen, grounds, origins, provenance
 from lib.errors import ConfigError, StaleArtifact
 from lib.files import replacing
 from lib.frozen import MANIFEST, Frozen
-from lib.page import VALUES, code_version, read_json, sidecars, write_json
+from lib.page import VALUES, read_json, sidecars, write_json
 from lib.paths import CONFIG, Paths
 from lib.times import iso
+from lib.version import code_version
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,60}")
 GROWING = (".jsonl",)

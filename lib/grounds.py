@@ -21,7 +21,6 @@ from lib.page import FIGURES, VALUES, figures_of
 from lib.paths import CONFIG, ROOT, TCC, Paths
 
 INPUTS = "inputs"
-LIB = ROOT / "lib"
 BASELINES = "lib/baseline_file.py"
 NOT_INPUTS = {"data_dir", "run_dir"}  # where things lie says nothing of what they hold
 Ground = dict[str, dict[str, str]]
@@ -44,31 +43,35 @@ def of(
     return {
         "code": own,
         "packages": packages(),
-        "settings": {"config": bookmark.digest(config), **_settings()},
+        "settings": settings(config),
         "parameters": given,
         "data": data(paths, judges, baselines=BASELINES in own),
     }
 
 
-def code(notebook: Path) -> dict[str, str]:
-    """A notebook and every module of lib that it loads, directly or not, with its SQL."""
-    named, waiting = {}, _of_lib(kernels.imported(notebook))
+def code(notebook: Path, root: Path = ROOT) -> dict[str, str]:
+    """A notebook and every module of lib that it loads, directly or not, with its SQL.
+
+    Of a copy of the project in another folder, where `root` names one.
+    """
+    lib = root / "lib"
+    named, waiting = {}, _of_lib(kernels.imported(notebook), lib)
     while waiting:
         file = waiting.pop()
-        if (name := file.relative_to(ROOT).as_posix()) not in named:
+        if (name := file.relative_to(root).as_posix()) not in named:
             text = file.read_text("utf-8")
             named[name] = contents.text_hash(text)
-            waiting |= _of_lib(kernels.imports(text))
-    sql = "\n".join(file.read_text("utf-8") for file in sorted((LIB / "sql").rglob("*.sql")))
-    schema = (LIB / "schema.toml").read_text("utf-8")
+            waiting |= _of_lib(kernels.imports(text), lib)
+    sql = "\n".join(file.read_text("utf-8") for file in sorted((lib / "sql").rglob("*.sql")))
+    schema = (lib / "schema.toml").read_text("utf-8")
     own = {"notebook": contents.sha256(notebook), "sql": contents.text_hash(sql + schema)}
     return own | dict(sorted(named.items()))
 
 
-def _of_lib(modules: Iterable[str]) -> set[Path]:
+def _of_lib(modules: Iterable[str], lib: Path) -> set[Path]:
     """The files of modules of lib; what is imported from a module is none."""
     names = [module.split(".")[1:] for module in modules if module.split(".")[0] == "lib"]
-    stems = [LIB.joinpath(*name) for name in names]
+    stems = [lib.joinpath(*name) for name in names]
     ways = [way for stem in stems for way in (stem.with_suffix(".py"), stem / "__init__.py")]
     return {way for way in ways if way.is_file()}
 
@@ -81,10 +84,16 @@ def packages() -> dict[str, str]:
     return {"installed": contents.text_hash(text)}
 
 
-def _settings() -> dict[str, str]:
-    """What else a person may have set: the page's measures, rates, taxes, factors."""
+def settings(config: Config) -> dict[str, str]:
+    """All that a person may have set, by name and hash."""
+    own = {file.name: contents.sha256(file) for file in setting_files()}
+    return {"config": bookmark.digest(config), **own}
+
+
+def setting_files() -> list[Path]:
+    """What a person may have set beside config.toml: the page's measures, rates, taxes, factors."""
     own = [TCC / "geometry.json", *sorted((CONFIG.parent / "data" / "reference").glob("*.csv"))]
-    return {file.name: contents.sha256(file) for file in own if file.exists()}
+    return [file for file in own if file.exists()]
 
 
 def reads_baselines(ground: Ground) -> bool:

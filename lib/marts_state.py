@@ -25,6 +25,13 @@ def begin(paths: Paths, config: Config, sql: Iterable[str], *, rebuild: bool) ->
     return mark
 
 
+def current(paths: Paths, config: Config, sql: Iterable[str]) -> bool:
+    """Whether the marts stand for the whole journal, by the rules in force."""
+    mark = bookmark.load(_file(paths), paths.journal)
+    whole = paths.journal.exists() and mark.offset == paths.journal.stat().st_size > 0
+    return whole and not bookmark.outdated(mark, rules(paths, config, sql)) and not _promised(paths)
+
+
 def begin_chosen(paths: Paths, config: Config, sql: Iterable[str]) -> None:
     """See to it that dates built by other rules than the rest do not pass for the rest.
 

@@ -7,20 +7,18 @@ promotion after a good run. Does not belong here: drawing, formatting, LaTeX.
 import filecmp
 import json
 import shutil
-import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from lib import __version__
 from lib.errors import ManuscriptError
 from lib.files import replacing, write_text
-from lib.paths import ROOT, Paths
+from lib.paths import Paths
 from lib.portuguese import floored_percent, number
 from lib.times import brazilian, iso, parse_instant
+from lib.version import code_version
 
 VALUES = "values"
 FIGURES = "figures"
@@ -135,16 +133,6 @@ class Page:
     def read(self) -> dict[str, Any]:
         """The values and tables that this notebook wrote so far."""
         return read_json(self.file)
-
-
-@lru_cache(maxsize=1)
-def code_version() -> str:
-    """The library's version and, in a git checkout, the commit."""
-    if not (git := shutil.which("git")):
-        return __version__
-    command = [git, "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"]
-    commit = subprocess.run(command, capture_output=True, text=True, timeout=20).stdout.strip()
-    return f"{__version__}+{commit}" if commit else __version__
 
 
 def promote(run_dir: Path, paths: Paths, notebook: str = "*") -> list[Path]:

@@ -117,6 +117,14 @@ def generation(paths: Paths) -> int:
     return bookmark.load(_file(paths), paths.journal).generation
 
 
+def current(paths: Paths, config: Config) -> bool:
+    """Whether the partitions stand for the whole journal, by the rules in force."""
+    mark = bookmark.load(_file(paths), paths.journal)
+    whole = paths.journal.exists() and mark.offset == paths.journal.stat().st_size > 0
+    undone = bookmark.outdated(mark, _rules(paths, config, set())) or staging_again.waiting(paths)
+    return whole and not undone
+
+
 def _rules(paths: Paths, config: Config, devices: set[str]) -> dict[str, str]:
     """By what rows are typed: SQL, typical scales, and each device's name and specifications.
 

@@ -17,14 +17,14 @@ from lib.paths import NOTEBOOKS, ROOT
 # An arrow between modules runs one way: a layer imports itself and the layers above it.
 LAYERS = {
     "ground": "errors paths times files findings datapoints portuguese contents settings "
-    "credentials sections tariff_settings config tuya_codes progress spans contract",
+    "credentials sections tariff_settings config tuya_codes progress spans contract version",
     "demo house": "demo",
     "border and stores": "transport pace tuya tuya_logs raw journal attempts usage archive found "
     "registry registry_lists registry_findings origins sources warehouse catalogue checks bookmark "
     "notify store_dates redaction",
     "steps": "plan budget ingest collected answers refusals staging staging_files staging_pool "
     "staging_findings staging_again staging_left_out staged_date held marts marts_state "
-    "marts_tables chosen_dates restatements quarantine",
+    "marts_tables chosen_dates restatements quarantine as_of hours restated",
     "analysis": "energy meters load cycles standby uncertainty voltage voltage_error "
     "voltage_meters voltage_house spc run_length residuals baseline baseline_file detection "
     "monitor spc_findings tariff tariff_rates tariff_findings white_tariff bill posts coverage "
@@ -37,8 +37,9 @@ LAYERS = {
     "tables_voltage tables_spc tables_devices explore",
     "run": "kernel_server kernels rendering notebooks history steps grounds freezing execution "
     "pipeline doctor doctor_checks doctor_cloud doctor_store doctor_schedule freshness runs "
-    "run_list run_pages schedules schedule_places",
-    "doors": "cli cli_data cli_page cli_quarantine cli_schedule terminal",
+    "run_list run_pages schedules schedule_places run_state said swap_job swaps trials trials_data "
+    "trials_code why why_words",
+    "doors": "cli cli_data cli_page cli_quarantine cli_schedule cli_why terminal",
 }
 RANK = {name: rank for rank, names in enumerate(LAYERS.values()) for name in names.split()}
 JOB_BOUNDARIES = {"lib/notebooks.py", "lib/pipeline.py"}  # where any failure becomes a report

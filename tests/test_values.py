@@ -13,8 +13,9 @@ from pandas import DataFrame
 
 from lib import figures, latex, plots, values
 from lib.errors import ManuscriptError, StaleArtifact
-from lib.page import Page, Vintage, code_version
+from lib.page import Page, Vintage
 from lib.paths import Paths
+from lib.version import code_version
 
 ZONE = "America/Sao_Paulo"
 
